@@ -1,0 +1,92 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Postern holds the keys that are this program's own; everything else in
+// kubesphere.yaml is KubeSphere's.
+type Postern struct {
+	Listen         Listen             `json:"listen" doc:"where requests come in"`
+	Admin          Admin              `json:"admin" doc:"the admin listener: /livez /readyz /metrics"`
+	Limits         Limits             `json:"limits" doc:"what one client, and all of them, may use"`
+	DrainTimeout   time.Duration      `json:"drainTimeout" default:"30s" check:"nonnegative" doc:"how long requests may go on after SIGTERM"`
+	Log            Log                `json:"log" doc:"log and access log"`
+	Kube           Kube               `json:"kube" doc:"the way to kube-apiserver"`
+	Modules        Modules            `json:"modules" doc:"WebAssembly modules"`
+	Backends       map[string]Backend `json:"backends" doc:"HTTP services that modules may be granted, by name"`
+	Anonymous      Anonymous          `json:"anonymous" doc:"requests without credentials"`
+	TrustedProxies []netip.Prefix     `json:"trustedProxies" doc:"networks whose X-Forwarded-For is believed, as 10.0.0.0/8"`
+}
+
+// Listen says where requests come in. At least one of the two addresses is set.
+type Listen struct {
+	Address string    `json:"address" default:":9090" check:"address" restart:"true" doc:"plain HTTP, host:port; empty: none (flags --bind-address, --insecure-port)"`
+	TLS     ListenTLS `json:"tls" doc:"HTTPS"`
+}
+
+// ListenTLS is the HTTPS listener.
+type ListenTLS struct {
+	Address      string `json:"address" check:"address" restart:"true" doc:"HTTPS, host:port; empty: none (flag --secure-port)"`
+	CertFile     string `json:"certFile" doc:"PEM chain, read again when it changes (flag --tls-cert-file)"`
+	KeyFile      string `json:"keyFile" doc:"PEM key (flag --tls-private-key)"`
+	ClientCAFile string `json:"clientCAFile" restart:"true" doc:"PEM bundle; set: client certificates are asked for and verified"`
+}
+
+// Admin is the listener for probes and metrics; it has no authentication, so
+// its default is loopback.
+type Admin struct {
+	Address string `json:"address" default:"127.0.0.1:9091" check:"address" restart:"true" doc:"host:port; empty: none"`
+}
+
+// Limits bound what clients use. A long-running request is a watch, a log that
+// is followed, or an upgraded connection (exec, attach, port-forward).
+type Limits struct {
+	HeaderBytes         Size          `json:"headerBytes" default:"32KiB" check:"positive" restart:"true" doc:"request line and headers; each connection has a buffer of this size"`
+	BodyBytes           Size          `json:"bodyBytes" default:"0" check:"nonnegative" doc:"body of a proxied request; 0: no limit, it is streamed"`
+	ModuleBodyBytes     Size          `json:"moduleBodyBytes" default:"8MiB" check:"positive" doc:"body of a request to a module"`
+	HeaderReadTimeout   time.Duration `json:"headerReadTimeout" default:"10s" check:"positive" restart:"true" doc:"from a request's first byte to the end of its headers"`
+	IdleTimeout         time.Duration `json:"idleTimeout" default:"2m0s" check:"positive" restart:"true" doc:"a connection between two requests"`
+	MaxConnections      int           `json:"maxConnections" default:"20000" check:"positive" restart:"true" doc:"connections at once"`
+	MaxConnectionsPerIP int           `json:"maxConnectionsPerIP" default:"0" check:"nonnegative" restart:"true" doc:"connections at once from one address; 0: no limit"`
+	MaxRequestsInFlight int           `json:"maxRequestsInFlight" default:"5000" check:"positive" doc:"requests at once, long-running ones not counted; over it: 429"`
+	MaxLongRunning      int           `json:"maxLongRunning" default:"20000" check:"positive" doc:"long-running requests at once; over it: 429"`
+}
+
+// Log configures the log and the access log.
+type Log struct {
+	Level          string `json:"level" default:"info" enum:"trace,debug,info,warn,error" doc:"least severe level that is written"`
+	Format         string `json:"format" default:"json" enum:"json,console" restart:"true" doc:"one JSON object a line, or text for people"`
+	Access         bool   `json:"access" default:"true" doc:"one line a request"`
+	AccessSampling int    `json:"accessSampling" default:"1" check:"positive" doc:"one in this many 2xx answers is logged; others always"`
+}
+
+// Identities that Kube.Identity chooses from.
+const (
+	IdentityImpersonate = "impersonate"
+	IdentityStrict      = "strict"
+	IdentityPlain       = "plain"
+)
+
+// Kube is the way to kube-apiserver.
+type Kube struct {
+	Identity              string        `json:"identity" default:"impersonate" enum:"impersonate,strict,plain" doc:"impersonate: the user's name with decidedGroup; strict: name and real groups, Kubernetes decides again; plain: the gateway's own credential"`
+	DecidedGroup          string        `json:"decidedGroup" default:"postern:decided" doc:"group sent when Postern has decided; bound to cluster-admin"`
+	DialTimeout           time.Duration `json:"dialTimeout" default:"5s" check:"positive" restart:"true" doc:"TCP and TLS"`
+	ResponseHeaderTimeout time.Duration `json:"responseHeaderTimeout" default:"1m15s" check:"positive" restart:"true" doc:"longer than kube-apiserver's own 60s, so that its answer is the one seen"`
+	MaxIdleConnections    int           `json:"maxIdleConnections" default:"512" check:"positive" restart:"true" doc:"kept open between requests"`
+	IdleTimeout           time.Duration `json:"idleTimeout" default:"1m30s" check:"positive" restart:"true" doc:"an unused connection is closed after this"`
+}
+
+// Backend is an HTTP service that modules may be granted.
+type Backend struct {
+	URL     string        `json:"url" check:"url" doc:"base URL, its path is kept"`
+	Timeout time.Duration `json:"timeout" default:"30s" check:"positive" doc:"until the response's headers"`
+	CAFile  string        `json:"caFile" doc:"PEM bundle instead of the system's"`
+}
+
+// Anonymous says what happens to requests without credentials.
+type Anonymous struct {
+	Allow bool `json:"allow" default:"true" doc:"they go on as system:anonymous, for RBAC to decide; false: 401"`
+}
