@@ -1,0 +1,49 @@
+// Package service is what a module's host calls reach: Kubernetes, Prometheus, plain HTTP. Each service is a folder. A
+// service checks the module's grants on every call, whatever was linked, and builds its requests from a call's fields
+// by escaping them, never by formatting.
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/hostabi"
+)
+
+// Call is one host call of a guest.
+type Call struct {
+	// Module is the name of the calling module.
+	Module string
+	// Caller is the user whose request the guest is serving.
+	Caller *exchange.User
+	// RequestID is the id of that request; it goes on to the backend as X-Request-Id.
+	RequestID string
+	// Record holds the arguments; it has been validated, and is the callee's to keep.
+	Record hostabi.Record
+	// Body is what TagBodyHandle named, if it was there; read-only.
+	Body []byte
+	// MaxBytes bounds the answer's body.
+	MaxBytes int64
+}
+
+// Result is how a call ended.
+type Result struct {
+	Code   hostabi.Code
+	Status int    // the backend's HTTP status, 0 if none
+	Body   []byte // the answer, owned by the receiver
+	// Err says in words what went wrong, for last_error and the log. Empty when Code is OK.
+	Err string
+}
+
+// Service answers calls.
+type Service interface {
+	// Do blocks until the call has ended, at the latest when ctx has; ctx carries the deadline and the client's leaving.
+	// It is called from many goroutines.
+	Do(ctx context.Context, call *Call) Result
+}
+
+// Failf is a result with a code and a text.
+func Failf(code hostabi.Code, format string, args ...any) Result {
+	return Result{Code: code, Err: fmt.Sprintf(format, args...)}
+}
