@@ -15,6 +15,8 @@ import (
 type Call struct {
 	// Module is the name of the calling module.
 	Module string
+	// Grants is what the module may reach.
+	Grants *Grants
 	// Caller is the user whose request the guest is serving.
 	Caller *exchange.User
 	// RequestID is the id of that request; it goes on to the backend as X-Request-Id.
@@ -46,4 +48,21 @@ type Service interface {
 // Failf is a result with a code and a text.
 func Failf(code hostabi.Code, format string, args ...any) Result {
 	return Result{Code: code, Err: fmt.Sprintf(format, args...)}
+}
+
+// Grants is what the configuration lets a module reach. They bound it in both roles: as itself it may do what is
+// granted; as the caller it may do what is granted and the caller is authorized for.
+type Grants struct {
+	Kube       []KubeGrant
+	Prometheus bool
+	HTTP       []string // names of backends
+}
+
+// KubeGrant is a rule like one of Kubernetes' RBAC; "*" matches all.
+type KubeGrant struct {
+	Groups    []string // "" is core
+	Resources []string // plural, or plural/subresource
+	Verbs     []string
+	// Namespaces bounds the rule; empty is every namespace and cluster-scoped objects.
+	Namespaces []string
 }
