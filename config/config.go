@@ -9,7 +9,7 @@ package config
 //	json     the key, matched without regard to case
 //	default  the value when nothing sets the key, written as in YAML
 //	doc      one line for `config print --defaults` and the JSON Schema
-//	enum     the allowed words, separated by commas; empty is always allowed
+//	enum     the allowed words, separated by commas; also empty if there is no default
 //	check    url, address, positive, nonnegative (see validate.go)
 //	secret   "true": never printed
 //	restart  "true": a change takes effect at the next start only

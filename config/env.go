@@ -1,0 +1,75 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/providers/env/v2"
+)
+
+// variablePrefix starts the name of each variable that is ours. The rest is
+// the path with underscores: KUBESPHERE_MONITORING_ENDPOINT.
+const variablePrefix = "KUBESPHERE_"
+
+// serviceLink matches what the kubelet puts into every container for a Service
+// that is called kubesphere, and for each of the form kubesphere-x.
+var serviceLink = regexp.MustCompile(`^KUBESPHERE_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_|$)`)
+
+// deepest bounds the number of words in the path of a variable.
+const deepest = 8
+
+// addVariables adds the environment, shorter paths first: a variable may set a
+// whole map, as JSON, and another one a key in it. Empty variables count as
+// not set, as upstream.
+func (l *loader) addVariables(environ []string) {
+	environ = slices.Sorted(slices.Values(environ)) // the report's order
+	for words := 1; words <= deepest; words++ {
+		have := l.layers.Raw()
+		provider := env.Provider(separator, env.Opt{
+			Prefix:      variablePrefix,
+			EnvironFunc: func() []string { return environ },
+			TransformFunc: func(name, text string) (string, any) {
+				return l.variable(name, text, have, words)
+			},
+		})
+		if err := l.layers.Load(provider, nil); err != nil {
+			l.report.fail(Problem{Message: "cannot read the environment: " + err.Error()})
+		}
+	}
+}
+
+// variable returns the path and value of a variable; the path is "" if there
+// is nothing to set in this round, which is for paths of so many words.
+func (l *loader) variable(name, text string, have any, words int) (string, any) {
+	t, ok := resolveVariable(strings.TrimPrefix(name, variablePrefix), have)
+	if !ok && words == 1 {
+		l.unknownVariable(name)
+	}
+	if !ok || text == "" || len(t.at) != words {
+		return "", nil
+	}
+	value := l.fromText(t, text, origin{file: name})
+	if value == nil {
+		return "", nil
+	}
+	return strings.Join(t.at, separator), value
+}
+
+// unknownVariable only warns, also in strict mode: the environment belongs to
+// others too.
+func (l *loader) unknownVariable(name string) {
+	if serviceLink.MatchString(name) {
+		return
+	}
+	var names []string
+	for _, at := range leafPaths() {
+		names = append(names, variableName(at))
+	}
+	l.report.warn(Problem{File: name, Message: "unknown variable, ignored", Nearest: nearestWord(name, names)})
+}
+
+// variableName returns the variable that overrides a key.
+func variableName(at path) string {
+	return variablePrefix + strings.ToUpper(strings.Join(at, "_"))
+}
