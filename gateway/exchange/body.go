@@ -36,6 +36,9 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	}()
 	n, err = s.body.Read(p)
 	s.x.Written += int64(n)
+	if err != nil && s.x.peer.endedByServer() {
+		err = io.EOF
+	}
 	return n, err
 }
 

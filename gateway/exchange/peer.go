@@ -13,9 +13,10 @@ type Canceler interface {
 
 // Peer is the client's end of a connection, as the listener knows it. Its methods work on nil.
 type Peer struct {
-	mu   sync.Mutex
-	gone bool
-	call Canceler
+	mu     sync.Mutex
+	gone   bool
+	ending bool
+	call   Canceler
 }
 
 // Hangup says that the client has closed its end, or the connection broke. A half-closed client counts as gone, as it
@@ -24,10 +25,33 @@ func (p *Peer) Hangup() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.gone = true
+	p.cancel()
+}
+
+// End says that the server wants the answer to end: what it waits for is cancelled as if the client had left, but a
+// body that breaks off thereby ends as if it were complete. It is for watches, whose clients then begin anew elsewhere.
+func (p *Peer) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+	p.cancel()
+}
+
+func (p *Peer) cancel() {
 	if p.call != nil {
 		p.call.Cancel()
 		p.call = nil
 	}
+}
+
+// endedByServer says whether End was called.
+func (p *Peer) endedByServer() bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ending
 }
 
 // Gone says whether the client has left.
@@ -48,7 +72,7 @@ func (p *Peer) cancelOnGone(c Canceler) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone && c != nil {
+	if (p.gone || p.ending) && c != nil {
 		c.Cancel()
 		return
 	}
