@@ -1,0 +1,79 @@
+// Package authz decides whether a user may do what a request asks: open paths, then the roles that the user has on the
+// platform, in the workspace, in the namespace and in the cluster.
+package authz
+
+import (
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/status"
+)
+
+// name is the stage's name in findings, logs and metrics.
+const name = "authz"
+
+// Options of the stage.
+type Options struct {
+	Authorizer *Authorizer // required
+	Metrics    *Metrics    // nil: not counted
+}
+
+// Stage answers 403 to what the Authorizer denies, and passes the rest on with x.Decision filled.
+type Stage struct{ o Options }
+
+var _ exchange.Stage = (*Stage)(nil)
+
+// New makes the stage.
+func New(o Options) *Stage { return &Stage{o} }
+
+// Name is "authz".
+func (*Stage) Name() string { return name }
+
+// Serve decides and passes on or refuses.
+func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
+	x.Decision = s.o.Authorizer.Authorize(x.User, &x.Info)
+	s.o.Metrics.count(x.Decision.Allowed)
+	if !x.Decision.Allowed {
+		x.Handled = name
+		status.Write(x, status.Forbidden, s.refusal(x))
+		return
+	}
+	next(x)
+}
+
+// refusal is the message to the client, with what is missing while roles are still being read.
+func (s *Stage) refusal(x *exchange.Exchange) string {
+	message := forbidden(x.User, &x.Info)
+	if missing := s.o.Authorizer.unsynced(); missing != "" {
+		message += ": " + missing
+	}
+	return message
+}
+
+// Explain says which binding of which role allows x, or what 403 would say.
+func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
+	f := exchange.Finding{Stage: name, Verdict: exchange.Pass, Details: s.details(x)}
+	d := s.o.Authorizer.Authorize(x.User, &x.Info)
+	switch {
+	case d.Allowed:
+		f.Reason = d.Reason
+	case d.Reason == reasonNoUser:
+		f.Reason = "cannot decide without a user"
+	default:
+		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), s.refusal(x)
+	}
+	return f
+}
+
+func (s *Stage) details(x *exchange.Exchange) map[string]any {
+	mode := s.o.Authorizer.mode
+	if mode == "" {
+		mode = RBAC
+	}
+	d := map[string]any{"mode": mode, "scope": x.Info.Scope.String()}
+	if ns := x.Info.Namespace; ns != "" {
+		d["workspaceOfNamespace"] = s.o.Authorizer.index().Workspace(ns)
+	}
+	if x.User != nil {
+		d["user"], d["groups"] = x.User.Name, x.User.Groups
+	}
+	return d
+}
