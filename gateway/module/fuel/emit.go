@@ -1,0 +1,145 @@
+package fuel
+
+// growth is more than any site adds to the code.
+const growth = 64
+
+func (m *module) emit() []byte {
+	size := len(m.wasm) + 256 + growth*len(m.bodies)
+	for _, p := range m.parts {
+		size += len(p.payload) / 4
+	}
+	for i := range m.sites {
+		if m.sites[i].kind >= siteBr {
+			size += growth
+		} else {
+			size++
+		}
+	}
+	out := append(make([]byte, 0, size), m.wasm[:8]...)
+	for _, p := range m.parts {
+		out = append(out, p.id)
+		if p.id == secCode {
+			out = m.emitCode(out)
+			continue
+		}
+		out = append(appendU32(out, uint32(len(p.payload))), p.payload...)
+	}
+	return out
+}
+
+// sized appends what write appends, with its length before it.
+func sized(out []byte, write func([]byte) []byte) []byte {
+	const room = 5
+	start := len(out)
+	out = write(append(out, make([]byte, room)...))
+	n := len(out) - start - room
+	head := len(appendU32(out[:start], uint32(n)))
+	copy(out[head:], out[start+room:])
+	return out[:head+n]
+}
+
+func (m *module) emitCode(out []byte) []byte {
+	return sized(out, func(out []byte) []byte {
+		out = appendU32(out, uint32(len(m.bodies))+1)
+		for f := range m.bodies {
+			out = sized(out, func(out []byte) []byte { return m.emitBody(out, uint32(f)) })
+		}
+		return sized(out, m.emitRefill)
+	})
+}
+
+// emitRefill appends the function that is called when the counter has run out: it refills the counter, then calls the host.
+func (m *module) emitRefill(out []byte) []byte {
+	out = append(out, 0) // locals
+	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
+	out = appendS32(append(out, opI32Const), m.opts.Interval)
+	out = appendU32(append(out, opI32Add, opGlobalSet), m.fuelGlobal())
+	return append(m.emitCall(out, m.spendFunc()), opEnd)
+}
+
+func (m *module) emitCall(out []byte, f uint32) []byte {
+	if expCheck == 2 && f == m.refillFunc() {
+		return append(out, 0)
+	}
+	return appendU32(append(out, opCall), f)
+}
+
+func (m *module) emitBody(out []byte, f uint32) []byte {
+	b := &m.bodies[f]
+	out = append(out, m.wasm[b.start:b.code]...)
+	if b.checked && (b.entryLoop == 0 || !m.sites[b.entryLoop-1].atHeader()) {
+		out = m.emitCheck(out, m.steps(b.cost))
+	}
+	from := b.code
+	for i := b.firstSite; i < m.lastSite(f); i++ {
+		s := &m.sites[i]
+		out = append(out, m.wasm[from:s.at]...)
+		from = s.at + uint32(s.size)
+		out = m.emitSite(out, s, m.wasm[s.at:from])
+	}
+	return append(out, m.wasm[from:b.end]...)
+}
+
+// emitSite writes what replaces the bytes old.
+func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
+	switch s.kind {
+	case siteCall, siteRef:
+		return appendU32(out, m.moved(s.arg))
+	case siteLoop:
+		if s.atHeader() {
+			out = m.emitCheck(out, m.steps(uint64(s.arg-s.at)))
+		}
+		return out
+	}
+	loop := &m.sites[s.loop]
+	if loop.atHeader() {
+		return append(out, old...)
+	}
+	w := m.steps(uint64(s.at - loop.at))
+	if s.kind == siteBr {
+		return m.emitBranch(out, s.arg, w)
+	}
+	out = append(out, opIf, blockEmpty)
+	return append(m.emitBranch(out, s.arg+1, w), opEnd)
+}
+
+// emitCount counts w steps and leaves on the stack whether the counter has run out. The runtime keeps a global that it has
+// just written in a register, so the second global.get costs nothing.
+func (m *module) emitCount(out []byte, w int32) []byte {
+	g := m.fuelGlobal()
+	out = appendU32(append(out, opGlobalGet), g)
+	out = appendS32(append(out, opI32Const), w)
+	out = appendU32(append(out, opI32Sub, opGlobalSet), g)
+	out = appendU32(append(out, opGlobalGet), g)
+	return append(out, opI32Const, 1, opI32LtS)
+}
+
+// emitCheck counts w steps, without touching the stack.
+func (m *module) emitCheck(out []byte, w int32) []byte {
+	if expCheck == 1 {
+		out = append(m.emitCount(append(out, opBlock, blockEmpty), w), 0x45, opBrIf, 0)
+		return append(m.emitCall(out, m.refillFunc()), opEnd)
+	}
+	out = append(m.emitCount(out, w), opIf, blockEmpty)
+	return append(m.emitCall(out, m.refillFunc()), opEnd)
+}
+
+// emitBranch counts w steps and goes to the loop at depth. The call of the host lies behind the branch that is nearly always
+// taken, so that the usual way has no taken jump but the last.
+func (m *module) emitBranch(out []byte, depth uint32, w int32) []byte {
+	if expForm == 0 {
+		return appendU32(append(m.emitCheck(out, w), opBr), depth)
+	}
+	out = m.emitCount(append(out, opBlock, blockEmpty), w)
+	out = append(out, opBrIf, 0)
+	out = append(appendU32(append(out, opBr), depth+1), opEnd)
+	out = m.emitCall(out, m.refillFunc())
+	return appendU32(append(out, opBr), depth)
+}
+
+var expForm = 1
+var expCheck = 0
+var expMax uint32 = 2
+
+// atHeader says whether the steps of a loop are counted at its header.
+func (s *site) atHeader() bool { return s.loop > expMax }

@@ -1,0 +1,143 @@
+package fuel
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// endless are guests that never return.
+func endless() map[string][]byte {
+	tight := single(nil, nil, 0, opLoop, blockEmpty, opBr, 0, opEnd)
+	conditional := single(nil, nil, 0, opLoop, blockEmpty, opI32Const, 1, opBrIf, 0, opEnd)
+	table := single(nil, nil, 0, opLoop, blockEmpty, opI32Const, 0, opBrTable, 0, 0, opEnd)
+	operands := &asm{}
+	operands.sig([]byte{i32}, nil)
+	operands.export("run", kindFunc, operands.fn(operands.sig(nil, nil), 0,
+		opI32Const, 7, opLoop, 0, opBr, 0, opEnd))
+	outer := single(nil, nil, 0, opLoop, blockEmpty, opBlock, blockEmpty, opLoop, blockEmpty, opBr, 2, opEnd, opEnd, opEnd)
+
+	// run calls itself twice until 60 calls deep: 2⁶⁰ calls, no loop, a small stack.
+	twice := &asm{}
+	deep := []byte{0x20, 0, 0x45, opIf, blockEmpty, 0x0f, opEnd} // if the argument is 0: return
+	once := []byte{0x20, 0, opI32Const, 1, opI32Sub, opCall, 0}
+	twice.fn(twice.sig([]byte{i32}, nil), 0, cat(deep, once, once)...)
+	twice.export("run", kindFunc, twice.fn(twice.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
+
+	// The same through a table: functions 0 and 1 call each other by call_indirect.
+	mutual := &asm{tables: [][]byte{{typeFuncref, 0, 2}}, elems: [][]byte{{0, opI32Const, 0, opEnd, 2, 0, 1}}}
+	mutual.sig([]byte{i32}, nil)
+	for other := range byte(2) {
+		indirect := []byte{0x20, 0, opI32Const, 1, opI32Sub, opI32Const, 1 - other, opCallIndirect, 0, 0}
+		mutual.fn(0, 0, cat(deep, indirect, indirect)...)
+	}
+	mutual.export("run", kindFunc, mutual.fn(mutual.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
+
+	// 60 functions, each calls the next one twice: no recursion at all.
+	cascade := &asm{}
+	void := cascade.sig(nil, nil)
+	for f := range byte(60) {
+		cascade.fn(void, 0, opCall, f+1, opCall, f+1)
+	}
+	cascade.fn(void, 0, 0x01)
+	cascade.export("run", kindFunc, 0)
+
+	return map[string][]byte{
+		"br": tight, "br_if": conditional, "br_table": table, "loop with operands": operands.bytes(), "br to outer": outer,
+		"recursion": twice.bytes(), "recursion through a table": mutual.bytes(), "cascade of calls": cascade.bytes(),
+	}
+}
+
+// The property that all this is for: while the guest runs, a garbage collection of the host ends, and then the guest is
+// stopped. A guest without preemption points would hang the process here, test timeout included.
+func TestEndlessGuestLetsTheHostCollectAndStops(t *testing.T) {
+	guests := endless()
+	guests["Go"] = goGuest
+	for name, wasm := range guests {
+		t.Run(name, func(t *testing.T) {
+			export := "run"
+			if name == "Go" {
+				export = "spin"
+			}
+			stopWhileCollecting(t, mustRewrite(t, wasm, Options{}), export)
+		})
+	}
+}
+
+func stopWhileCollecting(t *testing.T, wasm []byte, export string) {
+	running := make(chan struct{})
+	var collected atomic.Bool
+	var once sync.Once
+	var collecting sync.WaitGroup
+	h := host{}
+	m := h.mustStart(t, wasm)
+	deadline := time.Now().Add(20 * time.Millisecond)
+	h.spend = func() {
+		once.Do(func() { close(running) })
+		if collected.Load() && time.Now().After(deadline) {
+			panic(errStopped)
+		}
+	}
+	collecting.Go(func() {
+		<-running
+		runtime.GC()
+		collected.Store(true)
+	})
+	_, err := m.ExportedFunction(export).Call(context.Background())
+	collecting.Wait()
+	if !errors.Is(err, errStopped) {
+		t.Fatalf("ended with %v, want %v", err, errStopped)
+	}
+}
+
+// A start function runs before the host has the instance in hand; it is interruptible like the rest.
+func TestStartFunctionIsStopped(t *testing.T) {
+	a := &asm{start: []byte{0}}
+	a.fn(a.sig(nil, nil), 0, opLoop, blockEmpty, opBr, 0, opEnd)
+	h := host{}
+	h.spend = func() {
+		if h.spends == 5 {
+			panic(errStopped)
+		}
+	}
+	if _, err := h.start(t, mustRewrite(t, a.bytes(), Options{}), runtimeConfig()); !errors.Is(err, errStopped) {
+		t.Fatalf("ended with %v, want %v", err, errStopped)
+	}
+}
+
+// Steps do not depend on how often the host is called.
+func TestStepsAreExact(t *testing.T) {
+	// run(n): do n = n-1 while n != 0
+	wasm := single([]byte{i32}, nil, 0,
+		opLoop, blockEmpty, 0x20, 0, opI32Const, 1, opI32Sub, 0x22, 0, opBrIf, 0, opEnd)
+	for _, interval := range []int32{1, 7, 1000, 1 << 20} {
+		h := host{}
+		m := h.mustStart(t, mustRewrite(t, wasm, Options{Interval: interval}))
+		fuel := m.ExportedGlobal(GlobalExport)
+		before := int32(fuel.Get())
+		call(t, m, "run", 10_000)
+		steps := h.spends*int(interval) + int(before) - int(int32(fuel.Get()))
+		if steps != 9_999 {
+			t.Errorf("interval %d: %d steps, want one for each of the 9999 back-edges", interval, steps)
+		}
+	}
+}
+
+// Long straight code counts for more than one step, or a loop around it would run long between two calls of the host.
+func TestLongBodiesWeighMore(t *testing.T) {
+	nops := make([]byte, 64<<10)
+	for i := range nops {
+		nops[i] = 0x01
+	}
+	body := cat([]byte{opLoop, blockEmpty}, nops,
+		[]byte{0x20, 0, opI32Const, 1, opI32Sub, 0x22, 0, opBrIf, 0, opEnd})
+	h := host{}
+	call(t, h.mustStart(t, mustRewrite(t, single([]byte{i32}, nil, 0, body...), Options{Interval: 17})), "run", 100)
+	if h.spends < 99 {
+		t.Errorf("%d calls of the host in 99 rounds of 64 KiB, want one a round", h.spends)
+	}
+}
