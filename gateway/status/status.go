@@ -56,17 +56,24 @@ func For(code int) Reason {
 // Write makes x's answer a Status with reason, the code that goes with it, and message. What the answer held before is
 // dropped. The connection stays open.
 func Write(x *exchange.Exchange, reason Reason, message string) {
+	write(x, reason, reason.Code(), message)
+}
+
+// WriteCode is Write for an HTTP status code, 400 to 599, with the reason nearest to it.
+func WriteCode(x *exchange.Exchange, code int, message string) { write(x, For(code), code, message) }
+
+func write(x *exchange.Exchange, reason Reason, code int, message string) {
 	resp := &x.HTTP.Response
 	resp.ResetBody()
 	resp.Header.SetContentType("application/json")
-	resp.SetStatusCode(reason.Code())
-	resp.SetBodyRaw(Append(nil, reason, message, x.ID, x.Info))
+	resp.SetStatusCode(code)
+	resp.SetBodyRaw(Append(nil, reason, code, message, x.ID, x.Info))
 	x.Reason = message
 }
 
 // Append appends the Status object to b: compact JSON, with details of the resource asked for and the request id as
 // a cause that no client acts on.
-func Append(b []byte, reason Reason, message, requestID string, info exchange.RequestInfo) []byte {
+func Append(b []byte, reason Reason, code int, message, requestID string, info exchange.RequestInfo) []byte {
 	b = append(b, `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":`...)
 	b = appendString(b, message)
 	b = append(b, `,"reason":"`...)
@@ -78,7 +85,7 @@ func Append(b []byte, reason Reason, message, requestID string, info exchange.Re
 	b = append(b, `"causes":[{"reason":"RequestId","message":`...)
 	b = appendString(b, requestID)
 	b = append(b, `}]},"code":`...)
-	b = strconv.AppendInt(b, int64(reason.Code()), 10)
+	b = strconv.AppendInt(b, int64(code), 10)
 	return append(b, '}', '\n')
 }
 

@@ -1,0 +1,149 @@
+package module
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/posternhq/postern/hostabi"
+)
+
+// The guest is run again after these pauses while nothing but a timer of its own can wake it.
+const (
+	firstNudge = time.Millisecond
+	lastNudge  = 50 * time.Millisecond
+)
+
+// get is the shard's instance, made anew if there is none.
+func (s *shard) get(g *Generation) (*instance, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.instance != nil {
+		return s.instance, nil
+	}
+	i, err := newInstance(g)
+	if err != nil {
+		return nil, err
+	}
+	s.instance = i
+	go i.loop(s)
+	return i, nil
+}
+
+// hand gives r to the shard's instance, or to its successor when it has just died.
+func (s *shard) hand(g *Generation, r *request) error {
+	for {
+		i, err := s.get(g)
+		if err != nil {
+			return err
+		}
+		if i.post(r) {
+			r.dropped = i.drop
+			return nil
+		}
+		<-i.dead
+	}
+}
+
+// forget makes room for the next instance.
+func (s *shard) forget(i *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.instance == i {
+		s.instance = nil
+	}
+}
+
+// close ends the shard's instance.
+func (s *shard) close() {
+	s.mu.Lock()
+	i := s.instance
+	s.mu.Unlock()
+	if i != nil {
+		i.stop()
+	}
+}
+
+// loop is the one goroutine that calls into an asynchronous guest.
+func (i *instance) loop(s *shard) {
+	defer close(i.dead)
+	defer i.free()
+	defer s.forget(i)
+	g := guest{
+		start:  i.mod.ExportedFunction(hostabi.ExportStart),
+		run:    i.mod.ExportedFunction(hostabi.ExportRun),
+		cancel: i.mod.ExportedFunction(hostabi.ExportCancel),
+	}
+	nudge := time.NewTimer(time.Hour)
+	defer nudge.Stop()
+	pause := firstNudge
+	for {
+		select {
+		case <-i.wake:
+			pause = firstNudge
+		case <-nudge.C:
+			pause = min(2*pause, lastNudge)
+		}
+		if i.quitting() {
+			return
+		}
+		if err := i.turn(&g); err != nil {
+			i.die(err)
+			return
+		}
+		if i.idle() {
+			nudge.Reset(pause)
+		} else {
+			nudge.Stop()
+		}
+	}
+}
+
+// guest are the exports of an asynchronous guest.
+type guest struct {
+	start, run, cancel api.Function
+	stack              [1]uint64
+}
+
+// turn tells the guest what is new and lets it run until it waits for everything.
+func (i *instance) turn(g *guest) error {
+	i.mu.Lock()
+	starts, cancels := i.starts, i.cancels
+	i.starts, i.cancels = nil, nil
+	i.mu.Unlock()
+	for _, r := range starts {
+		g.stack[0] = uint64(r.id)
+		if err := i.enter(g.start, g.stack[:]); err != nil {
+			return err
+		}
+	}
+	for _, id := range cancels {
+		g.stack[0] = uint64(id)
+		if err := i.enter(g.cancel, g.stack[:]); err != nil {
+			return err
+		}
+	}
+	return i.enter(g.run, g.stack[:])
+}
+
+func (i *instance) quitting() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.quit
+}
+
+// idle says whether some request has not been answered and waits for nothing that the host knows of: for a timer inside
+// the guest, or for ever.
+func (i *instance) idle() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.runnable > 0
+}
+
+// firstLine is an error's first line: wazero adds a stack trace, which belongs in the log.
+func firstLine(err error) string {
+	text, _, _ := strings.Cut(fmt.Sprint(err), "\n")
+	return strings.TrimSuffix(text, " (recovered by wazero)")
+}

@@ -1,0 +1,102 @@
+// Package module runs WebAssembly modules that answer API groups: it loads, swaps and limits them, and gives them the host
+// functions of hostabi. One instance of an asynchronous module serves many requests at once: a guest's call to a backend
+// parks the guest's goroutine, not the instance.
+package module
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/service"
+	"github.com/posternhq/postern/hostabi"
+)
+
+// Forwarder passes a whole exchange to a backend, for postern.http/v1 forward. An error means that nothing was answered.
+type Forwarder interface {
+	Forward(x *exchange.Exchange, call *service.Call) service.Result
+}
+
+// Services are what host calls reach. A nil one answers Unavailable.
+type Services struct {
+	Kube       service.Service
+	Prometheus service.Service
+	HTTP       service.Service
+	Forward    Forwarder
+}
+
+// Options configure an Engine.
+type Options struct {
+	// CacheDir holds compiled modules between runs; it contains machine code that is mapped and run, so only the gateway
+	// may write there. Empty: nothing is kept.
+	CacheDir string
+	Services Services
+	Log      zerolog.Logger
+}
+
+// Engine compiles and instantiates modules: one WebAssembly runtime for all of them.
+type Engine struct {
+	opts    Options
+	runtime wazero.Runtime
+	cache   wazero.CompilationCache
+	// compiling lets one module compile at a time: a compilation takes a core for a second, and traffic needs the other.
+	compiling sync.Mutex
+}
+
+// NewEngine starts a runtime with the host functions of ABI v1.
+func NewEngine(ctx context.Context, opts Options) (*Engine, error) {
+	e := &Engine{opts: opts, cache: wazero.NewCompilationCache()}
+	if opts.CacheDir != "" {
+		cache, err := wazero.NewCompilationCacheWithDir(opts.CacheDir)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use %q as the cache of compiled modules: %w", opts.CacheDir, err)
+		}
+		e.cache = cache
+	}
+	e.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(e.cache))
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.runtime); err != nil {
+		return nil, fmt.Errorf("cannot link WASI: %w", err)
+	}
+	for name, functions := range hostModules {
+		if err := link(ctx, e.runtime, name, functions); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Close ends the runtime; every generation must have been closed before.
+func (e *Engine) Close(ctx context.Context) error {
+	if err := e.runtime.Close(ctx); err != nil {
+		return fmt.Errorf("cannot close the WebAssembly runtime: %w", err)
+	}
+	return e.cache.Close(ctx)
+}
+
+// service is the service behind an import module, and the grant that links it.
+func (s *Services) service(module string) service.Service {
+	switch module {
+	case hostabi.ModuleKube:
+		return s.Kube
+	case hostabi.ModulePrometheus:
+		return s.Prometheus
+	case hostabi.ModuleHTTP:
+		return s.HTTP
+	}
+	return nil
+}
+
+// moduleConfig is how every instance is made: real clocks and randomness, no files, network, arguments or environment.
+func moduleConfig(log *guestLog) wazero.ModuleConfig {
+	return wazero.NewModuleConfig().
+		WithName(""). // instances of one module live side by side
+		WithStartFunctions(hostabi.ExportInitialize).
+		WithSysWalltime().WithSysNanotime().WithRandSource(rand.Reader).
+		WithStdout(log.writer(hostabi.LevelInfo)).WithStderr(log.writer(hostabi.LevelError))
+}

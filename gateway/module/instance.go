@@ -1,0 +1,248 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/posternhq/postern/gateway/module/service"
+	"github.com/posternhq/postern/hostabi"
+)
+
+// instance is one instantiated guest. Only its own goroutine calls into it: a WebAssembly function must never run twice
+// at once, and an instance that failed must never run again.
+type instance struct {
+	gen  *Generation
+	mod  api.Module
+	ctx  context.Context // carries the instance to host functions
+	wake chan struct{}   // something is in the queues below, or quit is set
+	dead chan struct{}   // closed when the goroutine has ended
+
+	mu       sync.Mutex
+	quit     bool
+	failed   error               // why it died
+	requests map[uint32]*request // by exchange: the guest may use them
+	starts   []*request          // not yet told to the guest
+	cancels  []uint32            // exchanges that are over, not yet told
+	complete []hostabi.Completion
+	calls    map[uint32]context.CancelFunc // by token, under way
+	runnable int                           // requests with no call under way
+	tokens   uint32
+
+	// Only of the instance's goroutine:
+	lastError string
+	budget    time.Time     // when the entry into the guest that runs now is over
+	waited    time.Duration // of that entry, in wait
+	current   *request      // of a synchronous guest
+}
+
+// instanceKey finds the instance in a host function's context.
+type instanceKey struct{}
+
+// newInstance instantiates the module and has it check itself.
+func newInstance(g *Generation) (*instance, error) {
+	i := &instance{
+		gen: g, wake: make(chan struct{}, 1), dead: make(chan struct{}),
+		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},
+	}
+	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
+	i.budget = time.Now().Add(g.policy.Limits.CPUPerCall)
+	mod, err := g.instantiate(i.ctx)
+	if err != nil {
+		return nil, err
+	}
+	i.mod = mod
+	if err := i.check(); err != nil {
+		i.free()
+		return nil, err
+	}
+	return i, nil
+}
+
+// check calls the guest's own check, if it has one.
+func (i *instance) check() error {
+	f := i.mod.ExportedFunction(hostabi.ExportCheck)
+	if f == nil {
+		return nil
+	}
+	stack := make([]uint64, 1)
+	if err := i.enter(f, stack); err != nil {
+		return fmt.Errorf("its check failed: %w", err)
+	}
+	if code := int32(stack[0]); code != 0 {
+		return fmt.Errorf("its check says %d", code)
+	}
+	return nil
+}
+
+// enter calls into the guest, within the CPU budget. Any error is the end of the instance.
+func (i *instance) enter(f api.Function, stack []uint64) (err error) {
+	start := time.Now()
+	i.budget, i.waited = start.Add(i.gen.policy.Limits.CPUPerCall), 0
+	err = f.CallWithStack(i.ctx, stack)
+	i.gen.Stats.GuestTime.Add(int64(time.Since(start) - i.waited))
+	return err
+}
+
+// free closes the guest. Only the instance's goroutine, or its maker, may.
+func (i *instance) free() {
+	i.gen.Stats.Instances.Add(-1)
+	if err := i.mod.Close(context.Background()); err != nil {
+		i.gen.engine.opts.Log.Error().Err(err).Str("module", i.gen.Manifest().Name).Msg("cannot close instance")
+	}
+}
+
+// post queues r; false when the instance is dying.
+func (i *instance) post(r *request) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.quit || i.failed != nil {
+		return false
+	}
+	i.requests[r.id] = r
+	i.runnable++
+	i.starts = append(i.starts, r)
+	i.signal()
+	return true
+}
+
+// drop takes a request that is over from the guest and tells it so.
+func (i *instance) drop(r *request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.remove(r) {
+		i.cancels = append(i.cancels, r.id)
+		i.signal()
+	}
+}
+
+// end takes a request that the guest itself has ended from it.
+func (i *instance) end(r *request) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.remove(r)
+}
+
+// remove forgets r; false when it had been forgotten before. i.mu is held.
+func (i *instance) remove(r *request) bool {
+	if i.requests[r.id] != r {
+		return false
+	}
+	delete(i.requests, r.id)
+	if r.calls == 0 {
+		i.runnable--
+	}
+	return true
+}
+
+// signal wakes the goroutine; one signal is enough for any number of events. i.mu is held.
+func (i *instance) signal() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop has the goroutine end and waits for it.
+func (i *instance) stop() {
+	i.mu.Lock()
+	i.quit = true
+	i.signal()
+	i.mu.Unlock()
+	<-i.dead
+}
+
+// request finds an exchange of the guest's.
+func (i *instance) request(id uint32) *request {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.requests[id]
+}
+
+// die fails every request with the reason. The instance takes no more.
+func (i *instance) die(err error) {
+	i.gen.Stats.Traps.Add(1)
+	i.mu.Lock()
+	i.failed = err
+	requests := i.requests
+	i.requests, i.starts, i.complete, i.runnable = nil, nil, nil, 0
+	for _, cancel := range i.calls {
+		cancel()
+	}
+	i.mu.Unlock()
+	i.gen.log.log.Error().Err(err).Int("requests", len(requests)).Msg("module instance failed and is thrown away")
+	for _, r := range requests {
+		r.finish(verdict{hostabi.Internal, fmt.Sprintf("module %q failed: %s", i.gen.Manifest().Name, firstLine(err))})
+	}
+}
+
+// start runs do as a call of r and posts its completion. The number of goroutines is bounded by the module's limit of calls.
+func (i *instance) start(r *request, ctx context.Context, cancel context.CancelFunc, do func(context.Context) service.Result) (uint32, hostabi.Code) {
+	token, code := i.register(r, cancel)
+	if code != hostabi.OK {
+		cancel()
+		return 0, code
+	}
+	go func() {
+		defer cancel()
+		i.finish(r, token, protect(ctx, do))
+	}()
+	return token, hostabi.OK
+}
+
+// register counts a call in; Busy beyond the module's limit.
+func (i *instance) register(r *request, cancel context.CancelFunc) (uint32, hostabi.Code) {
+	if i.gen.calls.Add(1) > int64(i.gen.policy.Limits.HostCalls) {
+		i.gen.calls.Add(-1)
+		return 0, hostabi.Busy
+	}
+	i.gen.Stats.HostCalls.Add(1)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if r.calls == 0 && i.requests[r.id] == r {
+		i.runnable--
+	}
+	r.calls++
+	i.tokens = (i.tokens + 1) & 0x7fffffff
+	i.calls[i.tokens] = cancel
+	return i.tokens, hostabi.OK
+}
+
+// finish posts a call's completion, also for a request that is over: the guest's goroutine still waits for it.
+func (i *instance) finish(r *request, token uint32, result service.Result) {
+	i.gen.calls.Add(-1)
+	c := r.completed(token, result)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	r.calls--
+	if r.calls == 0 && i.requests[r.id] == r {
+		i.runnable++
+	}
+	delete(i.calls, token)
+	if i.failed != nil {
+		return
+	}
+	i.complete = append(i.complete, c)
+	i.signal()
+}
+
+// protect turns a panic of a service into an error of this call.
+func protect(ctx context.Context, do func(context.Context) service.Result) (result service.Result) {
+	defer func() {
+		if p := recover(); p != nil {
+			result = service.Failf(hostabi.Internal, "panic in a host call: %v", p)
+		}
+	}()
+	result = do(ctx)
+	if result.Code != hostabi.OK && ctx.Err() != nil {
+		result.Code = hostabi.Canceled
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			result.Code = hostabi.Deadline
+		}
+	}
+	return result
+}

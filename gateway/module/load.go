@@ -1,0 +1,164 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/posternhq/postern/gateway/module/fuel"
+	"github.com/posternhq/postern/hostabi"
+)
+
+// maxModule bounds a module's file, bytes: ten times a rich Go guest.
+const maxModule = 64 << 20
+
+// pageSize is the unit of linear memory, bytes.
+const pageSize = 65536
+
+// image is a module ready to be instantiated.
+type image struct {
+	manifest *Manifest
+	digest   string // sha256 of the file, hex
+	compiled wazero.CompiledModule
+	async    bool
+	took     time.Duration // to rewrite and compile
+}
+
+// compile turns a module's bytes into an image: read the manifest, check imports against the grants, meter loops, make
+// machine code. Nothing of the guest has run when it returns.
+func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
+	start := time.Now()
+	manifest, err := manifestOf(wasm)
+	if err != nil {
+		return nil, err
+	}
+	metered, err := fuel.Rewrite(wasm, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
+	if err != nil {
+		return nil, fmt.Errorf("module %q: %w", manifest.Name, err)
+	}
+	e.compiling.Lock()
+	defer e.compiling.Unlock()
+	compiled, err := e.runtime.CompileModule(ctx, metered)
+	if err != nil {
+		return nil, fmt.Errorf("module %q: cannot compile: %w", manifest.Name, err)
+	}
+	img := &image{manifest: manifest, digest: digestOf(wasm), compiled: compiled}
+	if err := img.check(policy(manifest.Name)); err != nil {
+		return nil, errors.Join(fmt.Errorf("module %q: %w", manifest.Name, err), compiled.Close(ctx))
+	}
+	img.took = time.Since(start)
+	return img, nil
+}
+
+// check says why the image may not run under policy.
+func (img *image) check(policy Policy) error {
+	if err := errors.Join(missingGrants(img, policy)...); err != nil {
+		return err
+	}
+	if err := checkImports(img.compiled); err != nil {
+		return err
+	}
+	if err := img.checkExports(); err != nil {
+		return err
+	}
+	memory, ok := img.compiled.ExportedMemories()["memory"]
+	if !ok {
+		return errors.New(`does not export its memory as "memory"`)
+	}
+	if least := int64(memory.Min()) * pageSize; least > policy.Limits.Memory {
+		return fmt.Errorf("needs %d bytes of memory to start, more than its limit of %d", least, policy.Limits.Memory)
+	}
+	return nil
+}
+
+// missingGrants lists what the module wants, or imports, and the configuration does not grant.
+func missingGrants(img *image, policy Policy) (missing []error) {
+	want, have := img.manifest.Wants, policy.Grants
+	for _, w := range want.Kube {
+		if !have.CoversKube(w.Groups, w.Resources, w.Verbs) {
+			missing = append(missing, fmt.Errorf("not granted: kube %s of %s in groups %q",
+				strings.Join(w.Verbs, ", "), strings.Join(w.Resources, ", "), w.Groups))
+		}
+	}
+	if want.Prometheus && !have.Prometheus {
+		missing = append(missing, errors.New("not granted: prometheus"))
+	}
+	for _, backend := range want.HTTP {
+		if !slices.Contains(have.HTTP, backend) {
+			missing = append(missing, fmt.Errorf("not granted: http backend %q", backend))
+		}
+	}
+	linked := map[string]bool{
+		hostabi.ModuleKube: len(have.Kube) > 0, hostabi.ModulePrometheus: have.Prometheus, hostabi.ModuleHTTP: len(have.HTTP) > 0,
+	}
+	for _, f := range img.compiled.ImportedFunctions() {
+		module, name, _ := f.Import()
+		if granted, capability := linked[module]; capability && !granted {
+			missing = append(missing, fmt.Errorf("not granted: import %s.%s needs a grant of %s", module, name, strings.TrimSuffix(module, "/v1")))
+		}
+	}
+	return missing
+}
+
+// checkImports says which import this host does not have.
+func checkImports(compiled wazero.CompiledModule) error {
+	for _, f := range compiled.ImportedFunctions() {
+		module, name, _ := f.Import()
+		if module == wasi_snapshot_preview1.ModuleName {
+			continue // checked by instantiating
+		}
+		function, ok := hostModules[module][name]
+		if !ok {
+			return fmt.Errorf("imports %s.%s, which ABI v1 does not have", module, name)
+		}
+		if !slices.Equal(f.ParamTypes(), function.params) || !slices.Equal(f.ResultTypes(), function.results) {
+			return fmt.Errorf("imports %s.%s with another signature than ABI v1 has", module, name)
+		}
+	}
+	return nil
+}
+
+// exportShapes are the signatures of a guest's exports.
+var exportShapes = map[string]shape{
+	hostabi.ExportStart:  {params: i32s(1)},
+	hostabi.ExportRun:    {},
+	hostabi.ExportCancel: {params: i32s(1)},
+	hostabi.ExportHandle: {params: i32s(1)},
+	hostabi.ExportCheck:  {results: i32s(1)},
+}
+
+// checkExports finds out whether the guest is asynchronous, and what it lacks.
+func (img *image) checkExports() error {
+	exports := img.compiled.ExportedFunctions()
+	for name, want := range exportShapes {
+		f, ok := exports[name]
+		if ok && (!slices.Equal(f.ParamTypes(), want.params) || !slices.Equal(f.ResultTypes(), want.results)) {
+			return fmt.Errorf("exports %s with another signature than ABI v1 has", name)
+		}
+	}
+	has := func(name string) bool { _, ok := exports[name]; return ok }
+	img.async = has(hostabi.ExportStart) && has(hostabi.ExportRun) && has(hostabi.ExportCancel)
+	if !img.async && !has(hostabi.ExportHandle) {
+		return fmt.Errorf("exports neither %s nor all of %s, %s, %s: it cannot be asked anything",
+			hostabi.ExportHandle, hostabi.ExportStart, hostabi.ExportRun, hostabi.ExportCancel)
+	}
+	return nil
+}
+
+// shape is a function's signature.
+type shape struct{ params, results []api.ValueType }
+
+// i32s is n parameters of type i32; nil for none, as wazero has it.
+func i32s(n int) []api.ValueType {
+	return slices.Repeat([]api.ValueType{api.ValueTypeI32}, n)
+}
+
+// i64s is n parameters of type i64.
+func i64s(n int) []api.ValueType { return slices.Repeat([]api.ValueType{api.ValueTypeI64}, n) }

@@ -1,0 +1,57 @@
+package module
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Status is how one file of the folder does.
+type Status struct {
+	File    string    `json:"file"`
+	Name    string    `json:"name,omitempty"`
+	Version string    `json:"version,omitempty"`
+	Serves  []string  `json:"serves,omitempty"`
+	Digest  string    `json:"digest,omitempty"` // sha256 of what serves
+	Error   string    `json:"error,omitempty"`  // why the file as it is now does not serve; what is above may serve on
+	Loaded  time.Time `json:"loaded"`
+
+	Requests, Failures, Traps, Instances, Memory int64
+	HostCalls, GuestNanoseconds, Dropped         int64
+	InFlight                                     int
+}
+
+// Status is how every file of the folder does, by name.
+func (m *Manager) Status() []Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Status
+	for _, name := range slices.Sorted(maps.Keys(m.slots)) {
+		s := m.slots[name]
+		st := Status{File: name, Loaded: s.loaded}
+		if s.err != nil {
+			st.Error = s.err.Error()
+		}
+		if s.gen != nil {
+			s.gen.describe(&st)
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+func (g *Generation) describe(st *Status) {
+	m := g.Manifest()
+	st.Name, st.Version, st.Serves, st.Digest = m.Name, m.Version, m.routes(), g.Digest()
+	st.Requests, st.Failures, st.Traps = g.Stats.Requests.Load(), g.Stats.Failures.Load(), g.Stats.Traps.Load()
+	st.Instances, st.Memory, st.HostCalls = g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.Stats.HostCalls.Load()
+	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), len(g.admit)
+}
+
+// digestOf is the sha256 of a module's bytes, in hex.
+func digestOf(wasm []byte) string {
+	sum := sha256.Sum256(wasm)
+	return hex.EncodeToString(sum[:])
+}
