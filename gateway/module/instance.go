@@ -32,6 +32,7 @@ type instance struct {
 	calls    map[uint32]context.CancelFunc // by token, under way
 	runnable int                           // requests with no call under way
 	tokens   uint32
+	deliver  func(hostabi.Completion) // of a native guest, which does not fetch its completions
 
 	// Only of the instance's goroutine:
 	lastError string
@@ -223,6 +224,10 @@ func (i *instance) finish(r *request, token uint32, result service.Result) {
 		i.runnable++
 	}
 	delete(i.calls, token)
+	if i.deliver != nil {
+		i.deliver(c)
+		return
+	}
 	if i.failed != nil {
 		return
 	}

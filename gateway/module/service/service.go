@@ -6,6 +6,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/hostabi"
@@ -65,4 +66,27 @@ type KubeGrant struct {
 	Verbs     []string
 	// Namespaces bounds the rule; empty is every namespace and cluster-scoped objects.
 	Namespaces []string
+}
+
+// CoversKube says whether some one grant covers all of the wanted groups, resources and verbs in every namespace asked
+// later; namespaces narrow at the call.
+func (g *Grants) CoversKube(groups, resources, verbs []string) bool {
+	for _, grant := range g.Kube {
+		if covers(grant.Groups, groups) && covers(grant.Resources, resources) && covers(grant.Verbs, verbs) {
+			return true
+		}
+	}
+	return false
+}
+
+func covers(granted, wanted []string) bool {
+	if slices.Contains(granted, "*") {
+		return true
+	}
+	for _, w := range wanted {
+		if !slices.Contains(granted, w) {
+			return false
+		}
+	}
+	return true
 }
