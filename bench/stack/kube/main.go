@@ -20,6 +20,7 @@ var commands = map[string]func() int{
 	"kwok":           kwok,
 	"kwok-defaults":  kwokDefaults,
 	"metrics-server": metricsServer,
+	"state-metrics":  stateMetrics,
 	"kubectl":        kubectl,
 }
 

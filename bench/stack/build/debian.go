@@ -1,0 +1,62 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/posternhq/postern/bench/stack/proc"
+)
+
+// Debian finds the program called command, from the PATH's usual folders or from the Debian package that has it. A package
+// is fetched and unpacked into a folder of ours: nothing is installed, no daemon is started, no root is needed.
+func (b *Builder) Debian(ctx context.Context, dir, pkg, command string) (string, error) {
+	for _, folder := range []string{"/usr/bin", "/usr/local/bin", filepath.Join(dir, "root", "usr", "bin")} {
+		if path := filepath.Join(folder, command); executable(path) {
+			return path, nil
+		}
+	}
+	b.Say("fetching the Debian package %s, for metrics; it is unpacked under %s, not installed", pkg, dir)
+	apt, err := aptFolders(dir)
+	if err != nil {
+		return "", err
+	}
+	download := proc.Spec{Name: "apt-" + pkg, Path: "apt-get", Args: append(apt, "download", pkg), Dir: filepath.Join(dir, "packages")}
+	if err := b.Group.Run(ctx, download, io.Discard); err != nil {
+		update := proc.Spec{Name: "apt-update", Path: "apt-get", Args: append(apt, "update"), Dir: dir}
+		if err := b.Group.Run(ctx, update, io.Discard); err != nil {
+			return "", fmt.Errorf("cannot fetch apt's list of packages: %w", err)
+		}
+		if err := b.Group.Run(ctx, download, io.Discard); err != nil {
+			return "", fmt.Errorf("cannot fetch the Debian package %q: %w", pkg, err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "packages", pkg+"_*.deb"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("cannot find the fetched Debian package %q (%v)", pkg, err)
+	}
+	unpack := proc.Spec{Name: "dpkg-" + pkg, Path: "dpkg-deb", Args: []string{"-x", files[len(files)-1], filepath.Join(dir, "root")}}
+	if err := b.Group.Run(ctx, unpack, io.Discard); err != nil {
+		return "", fmt.Errorf("cannot unpack the Debian package %q: %w", pkg, err)
+	}
+	path := filepath.Join(dir, "root", "usr", "bin", command)
+	if !executable(path) {
+		return "", fmt.Errorf("cannot find %q in the Debian package %q", command, pkg)
+	}
+	return path, nil
+}
+
+// aptFolders makes apt's folders below dir and gives the options that point apt at them, so that it needs no root.
+func aptFolders(dir string) ([]string, error) {
+	for _, folder := range []string{"lists/partial", "cache/archives/partial", "packages", "root"} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
+			return nil, fmt.Errorf("cannot make apt's folder: %w", err)
+		}
+	}
+	return []string{
+		"-q", "-o", "Dir::State::Lists=" + filepath.Join(dir, "lists"), "-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
+		"-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", // as whoever we are: our folders may be closed to user _apt
+	}, nil
+}
