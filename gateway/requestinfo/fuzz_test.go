@@ -89,7 +89,7 @@ func checkInfo(t *testing.T, info exchange.RequestInfo) {
 
 // checkHost: without its cluster part a target means the same, or is that cluster's discovery.
 func checkHost(t *testing.T, method, target string, info exchange.RequestInfo) {
-	path, query, _ := bytes.Cut(HostTarget(nil, []byte(target)), []byte("?"))
+	path, query, _ := bytes.Cut(exchange.HostTarget(nil, []byte(target)), []byte("?"))
 	host, _, err := Parse([]byte(method), path, query, nil)
 	if err != nil {
 		t.Fatalf("%q without cluster: %q: %v", target, path, err)

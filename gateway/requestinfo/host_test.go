@@ -3,6 +3,8 @@ package requestinfo
 import (
 	"strings"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/exchange"
 )
 
 func TestHostTarget(t *testing.T) {
@@ -20,7 +22,7 @@ func TestHostTarget(t *testing.T) {
 		if info, _, err := Parse([]byte("GET"), []byte(path), nil, nil); err != nil || info.Cluster == "" {
 			t.Errorf("%s: cluster %q, error %v", uri, info.Cluster, err)
 		}
-		if got := string(HostTarget(nil, []byte(uri))); got != want {
+		if got := string(exchange.HostTarget(nil, []byte(uri))); got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package requestinfo
+package exchange
 
 import "bytes"
 
@@ -9,14 +9,14 @@ func HostTarget(dst, uri []byte) []byte {
 	if end < 0 {
 		end = len(uri)
 	}
-	from := nextSlash(uri, 1, end)    // /api|/clusters/c1/v1
-	to := nextSlash(uri, from+1, end) // /api/clusters|/c1/v1
-	to = nextSlash(uri, to+1, end)    // /api/clusters/c1|/v1
+	from := nextSlash(uri, 1, end)    // /api | /clusters/c1/v1
+	to := nextSlash(uri, from+1, end) // /api/clusters | /c1/v1
+	to = nextSlash(uri, to+1, end)    // /api/clusters/c1 | /v1
 	dst = append(dst, uri[:from]...)
 	return append(dst, uri[to:]...)
 }
 
-// nextSlash is where the next slash of uri[:end] is from i on; end if there is none. Parse refuses encoded slashes this
+// nextSlash is where the next slash of uri[:end] is from i on; end if there is none. Request info refuses encoded slashes this
 // far in front, so these are all.
 func nextSlash(uri []byte, i, end int) int {
 	if i >= end {
