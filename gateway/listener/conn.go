@@ -27,8 +27,9 @@ type conn struct {
 	chunk *chunks  // framing of a chunked body; else nil
 	early []byte   // received bytes of what comes after the message being read; at most Options.HeaderBytes
 	fault *refusal // why the message cannot be read to its end
+	fresh bool     // no request yet
+	asked bool     // a client was asked for a body: it may have sent more than that
 	patience
-	fresh bool // no request yet
 
 	ids
 	waiting  atomic.Bool // for the first byte of a request: may be closed any time
@@ -284,7 +285,7 @@ func (c *conn) refuse(r *refusal) {
 // bytes make the kernel reset the connection, and the client would lose the answer.
 func (c *conn) Close() (err error) {
 	c.once.Do(func() {
-		if c.phase == inBody || c.phase == isOver {
+		if c.phase == inBody || c.phase == isOver || c.asked || c.phase == atHead && len(c.early) > 0 {
 			c.linger()
 		}
 		if c.chunk != nil {

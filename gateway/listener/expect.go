@@ -52,6 +52,7 @@ func (b *askedBody) ask() error {
 	b.chunked = b.head.ContentLength() < 0
 	b.left = max(b.head.ContentLength(), 0)
 	b.in = bufio.NewReaderSize(b.c, 4096)
+	b.c.asked = true
 	if _, err := io.WriteString(b.c, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
 		return fmt.Errorf("cannot ask for the request body: %w", err)
 	}
