@@ -23,7 +23,11 @@ const deepest = 8
 // whole map, as JSON, and another one a key in it. Empty variables count as
 // not set, as upstream.
 func (l *loader) addVariables(environ []string) {
+	ours := func(variable string) bool { return strings.HasPrefix(variable, variablePrefix) }
 	environ = slices.Sorted(slices.Values(environ)) // the report's order
+	if !slices.ContainsFunc(environ, ours) {
+		return
+	}
 	for words := 1; words <= deepest; words++ {
 		have := l.layers.Raw()
 		provider := env.Provider(separator, env.Opt{

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
 // scalarText returns a scalar as it is written, quotes and escapes undone.
@@ -92,6 +94,13 @@ func typed(n ast.Node) any {
 		if f, err := strconv.ParseFloat(text, 64); err == nil {
 			return f
 		}
+	case *ast.StringNode:
+		if f, err := strconv.ParseFloat(text, 64); err == nil && node.Token.Type == token.StringType && exponent.MatchString(text) {
+			return f
+		}
 	}
 	return text
 }
+
+// exponent matches the floats of YAML 1.2 that the parser takes for text.
+var exponent = regexp.MustCompile(`^[-+]?[0-9]+[eE][-+]?[0-9]+$`)

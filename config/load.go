@@ -2,11 +2,10 @@ package config
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -34,16 +33,13 @@ const separator = "\x1f"
 // which names places, or that of reading the file. The report is filled either
 // way. Nothing outside is changed, so a failed Load changes nothing.
 func Load(o Options) (*Config, Report, error) {
-	l := &loader{
-		layers:  koanf.New(separator),
-		report:  new(Report),
-		sources: map[string]source{},
-		strict:  o.Strict,
-	}
+	l := newLoader(o)
 	if err := l.readAll(o); err != nil {
 		return nil, *l.report, err
 	}
 	c := l.build()
+	slices.SortStableFunc(l.report.errors, byPlace)
+	slices.SortStableFunc(l.report.Warnings, byPlace)
 	if len(l.report.errors) > 0 {
 		return nil, *l.report, l.report.errors
 	}
@@ -57,6 +53,15 @@ type loader struct {
 	sources map[string]source
 	file    origin
 	strict  bool
+}
+
+func newLoader(o Options) *loader {
+	return &loader{
+		layers:  koanf.New(separator),
+		report:  new(Report),
+		sources: map[string]source{},
+		strict:  o.Strict,
+	}
 }
 
 func (l *loader) readAll(o Options) error {
@@ -95,18 +100,21 @@ func (l *loader) addFile(file string) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(data)
-	l.report.File, l.report.Hash = file, hex.EncodeToString(sum[:])
+	l.addText(file, data)
+	return nil
+}
+
+func (l *loader) addText(file string, data []byte) {
+	l.report.File, l.report.Hash = file, hashOf(data)
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	l.file = fileOrigin(file, data)
 	if !utf8.Valid(data) {
 		l.report.fail(Problem{File: file, Message: "not UTF-8"})
-		return nil
+		return
 	}
 	if values, ok := l.parse(l.file, data, reflect.TypeFor[Config](), nil).(map[string]any); ok {
 		l.add(values)
 	}
-	return nil
 }
 
 // parse reads YAML text as a value of type t. What is wrong goes into the
@@ -123,6 +131,7 @@ func (l *loader) parse(o origin, data []byte, t reflect.Type, at path) any {
 		return nil
 	}
 	if root == nil {
+		l.report.empty = at == nil
 		return nil
 	}
 	r := &reader{origin: o, strict: l.strict, report: l.report, sources: l.sources, anchors: anchorsOf(root)}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -103,13 +104,20 @@ func yamlScalar(value any) string {
 	return fmt.Sprint(value)
 }
 
-// yamlFloat keeps a point or an exponent, so that it is read as a float again.
+// yamlFloat writes a point, without which YAML 1.1 reads no float.
 func yamlFloat(f float64) string {
-	text := strconv.FormatFloat(f, 'g', -1, 64)
-	if !strings.ContainsAny(text, ".e") {
-		text += ".0"
+	if math.Abs(f) < 1e15 {
+		text := strconv.FormatFloat(f, 'f', -1, 64)
+		if !strings.Contains(text, ".") {
+			text += ".0"
+		}
+		return text
 	}
-	return text
+	digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+	if !strings.Contains(digits, ".") {
+		digits += ".0"
+	}
+	return digits + "e" + exponent
 }
 
 // plain matches strings that need no quotes: words that start with a letter or

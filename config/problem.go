@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -36,6 +37,11 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// byPlace orders problems as a reader goes through the file.
+func byPlace(a, b Problem) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
+
 // Errors is what Load returns when the configuration cannot be used.
 type Errors []Problem
 
@@ -58,6 +64,7 @@ type Report struct {
 	Hash     string    // SHA-256 of its content in hex; empty if there is none
 	Warnings []Problem // at most 100
 	errors   Errors    // at most 100
+	empty    bool      // the file has no keys
 }
 
 func (r *Report) warn(p Problem) {

@@ -75,9 +75,19 @@ func (r *reader) section(n ast.Node, t reflect.Type, at path) (any, bool) {
 		}
 		if value, ok := r.read(e.value, f.typ, at.with(f.key), f.secret()); ok {
 			values[f.key] = value
+			r.placeMapping(f.typ, e, at.with(f.key))
 		}
 	}
 	return values, true
+}
+
+// placeMapping places a mapping at its key: where its first value stands says
+// little to a reader.
+func (r *reader) placeMapping(t reflect.Type, e entry, at path) {
+	switch shapeOf(t) {
+	case section, table, free:
+		r.sources[at.String()] = r.at(e.token)
+	}
 }
 
 // duplicate reports a key that was there before, perhaps in another case. The
@@ -124,6 +134,7 @@ func (r *reader) table(n ast.Node, t reflect.Type, at path) (any, bool) {
 	for _, e := range entries {
 		if value, ok := r.read(e.value, t.Elem(), at.with(e.key), false); ok {
 			values[e.key] = value
+			r.placeMapping(t.Elem(), e, at.with(e.key))
 		} else {
 			values[e.key] = map[string]any{}
 		}

@@ -13,10 +13,13 @@ import (
 type member struct {
 	key     string
 	comment string
-	value   any // object, []any, string, bool, int64, float64 or nil
+	value   any // object, []any, string, word, bool, a number or nil
 }
 
 type object []member
+
+// word is text that needs no quotes in YAML: a duration, a size.
+type word string
 
 // MarshalJSON keeps the order.
 func (o object) MarshalJSON() ([]byte, error) {
@@ -77,7 +80,9 @@ func treeValue(f field, v reflect.Value) any {
 
 func treeScalar(f field, v reflect.Value) any {
 	switch v.Type() {
-	case durationType, sizeType, prefixType:
+	case durationType, sizeType:
+		return word(fmt.Sprint(v.Interface()))
+	case prefixType:
 		return fmt.Sprint(v.Interface())
 	}
 	if v.Kind() != reflect.String {
