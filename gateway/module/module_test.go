@@ -102,15 +102,25 @@ func load(t testing.TB, e *Engine, wasm []byte, policy Policy) *Generation {
 // ask sends one request to serve and is its status and body.
 func ask(t testing.TB, uri string, serve exchange.Handler) (int, string) {
 	t.Helper()
+	ctx := run(nil, uri, serve)
+	return ctx.Response.StatusCode(), string(ctx.Response.Body())
+}
+
+// askAs is ask for a client that may leave; only the status.
+func askAs(peer *exchange.Peer, uri string, serve exchange.Handler) int {
+	return run(peer, uri, serve).Response.StatusCode()
+}
+
+func run(peer *exchange.Peer, uri string, serve exchange.Handler) *fasthttp.RequestCtx {
 	ctx := new(fasthttp.RequestCtx)
 	ctx.Request.SetRequestURI(uri)
-	exchange.Run(ctx, nil, time.Now(), func(x *exchange.Exchange) {
+	exchange.Run(ctx, peer, time.Now(), func(x *exchange.Exchange) {
 		x.ID = "test"
 		x.User = &exchange.User{Name: "alice", Groups: []string{"dev", "system:authenticated"}}
 		x.Info.Path, x.Info.APIPrefix, x.Info.APIGroup, x.Info.APIVersion = string(ctx.Path()), "kapis", "test.postern.io", "v1"
 		serve(x)
 	})
-	return ctx.Response.StatusCode(), string(ctx.Response.Body())
+	return ctx
 }
 
 func TestHelloAnswers(t *testing.T) {

@@ -28,8 +28,8 @@ func TestRewriteLeavesItsInputAlone(t *testing.T) {
 	if !bytes.Equal(before, goGuest) {
 		t.Error("the input changed")
 	}
-	if len(out) > len(goGuest)*103/100 {
-		t.Errorf("%d bytes became %d, want at most 3 %% more", len(goGuest), len(out))
+	if len(out) > len(goGuest)*105/100 {
+		t.Errorf("%d bytes became %d, want at most 5 %% more", len(goGuest), len(out))
 	}
 }
 

@@ -4,7 +4,7 @@ package fuel
 const stepBytes = 4096
 
 // heavyBytes is how much code a call may run without counting a step.
-var heavyBytes uint64 = 1024
+const heavyBytes = 1024
 
 // steps is the number of steps that n bytes of code count for.
 func (m *module) steps(n uint64) int32 {

@@ -19,6 +19,14 @@ type site struct {
 	kind siteKind
 }
 
+// maxBranches is how many branches back to a loop are counted one by one. A loop with more of them counts at its header, in
+// one place, which is shorter: the Go compiler writes some functions as a single loop with hundreds of branches to it.
+// Measured on a Go guest: with 8, tight loops are as fast as without limit, for 3 % more bytes instead of 12 %.
+const maxBranches = 8
+
+// atHeader says whether the steps of a loop are counted at its header.
+func (s *site) atHeader() bool { return s.loop > maxBranches }
+
 type siteKind uint8
 
 const (
@@ -60,7 +68,7 @@ func (m *module) code(r *reader) {
 		return
 	}
 	m.bodies = make([]body, n)
-	m.sites = make([]site, 0, (r.end-r.pos)/16)
+	m.sites = make([]site, 0, (r.end-r.pos)/32)
 	s := scanner{m: m}
 	for i := range n {
 		s.reader, s.f = r.sub(r.count(1, "bytes of code")), &m.bodies[i]
