@@ -1,0 +1,78 @@
+package authn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/posternhq/postern/gateway/exchange"
+)
+
+// States of an account. The empty one is that of a user whom nobody has looked at yet: it may not log in either.
+const (
+	Active            = "Active"
+	Disabled          = "Disabled"
+	AuthLimitExceeded = "AuthLimitExceeded"
+)
+
+// Account is what is known of a user. Accounts are immutable: a change is a new one.
+type Account struct {
+	Name, UID    string
+	PasswordHash string // bcrypt
+	Groups       []string
+	State        string
+}
+
+// Users knows accounts.
+type Users interface {
+	// Account is nil if nobody has that name. It does not keep name and allocates nothing.
+	Account(name string) *Account
+}
+
+type nobody struct{}
+
+func (nobody) Account(string) *Account { return nil }
+
+// User is the account as somebody who asks. Of its groups those stay away that only the platform gives: whoever may edit
+// users could otherwise make them system:masters.
+func (s *Stage) user(a *Account, method string, extra map[string][]string) *exchange.User {
+	groups := make([]string, 0, len(a.Groups)+1)
+	for _, g := range a.Groups {
+		if g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(s.o.ReservedGroups, g) {
+			groups = append(groups, g)
+		}
+	}
+	groups = append(groups, "system:authenticated")
+	return &exchange.User{Name: a.Name, UID: a.UID, Groups: groups, Extra: extra, Method: method}
+}
+
+// Lookup is the user of that name as a request of theirs would have it, for `postern explain --as`. An error says why
+// they could not log in.
+func (s *Stage) Lookup(name string) (*exchange.User, error) {
+	if name == anonymous.Name {
+		return anonymous, nil
+	}
+	a := s.o.Users.Account(name)
+	if a == nil {
+		return nil, fmt.Errorf("cannot find user %q: %w", name, errNoAccount)
+	}
+	if a.State != Active {
+		return nil, fmt.Errorf("cannot act as user %q in state %q: %w", name, a.State, errInactive)
+	}
+	return s.user(a, "", nil), nil
+}
+
+// Explain says who asks: the user that was given, or who a request without credentials would be. It checks no password.
+func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
+	f := exchange.Finding{Stage: name, Verdict: exchange.Pass}
+	switch {
+	case x.User != nil:
+		f.Reason = "user " + x.User.Name
+		f.Details = map[string]any{"user": x.User.Name, "groups": x.User.Groups}
+	case s.o.AllowAnonymous || s.o.Open != nil && s.o.Open(x.Info.Path):
+		f.Reason = "no user given; without credentials it is " + anonymous.Name
+	default:
+		f.Reason = "no user given; without credentials it is refused with 401"
+	}
+	return f
+}
