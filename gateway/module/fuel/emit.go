@@ -64,8 +64,8 @@ func (m *module) emitCall(out []byte, f uint32) []byte {
 func (m *module) emitBody(out []byte, f uint32) []byte {
 	b := &m.bodies[f]
 	out = append(out, m.wasm[b.start:b.code]...)
-	if b.checked && (b.entryLoop == 0 || !m.sites[b.entryLoop-1].atHeader()) {
-		out = m.emitCheck(out, m.steps(b.cost))
+	if w := m.steps(b.cost); b.checked && !m.countedByLoop(b, w) {
+		out = m.emitCheck(out, w)
 	}
 	from := b.code
 	for i := b.firstSite; i < m.lastSite(f); i++ {
@@ -77,6 +77,20 @@ func (m *module) emitBody(out []byte, f uint32) []byte {
 	return append(out, m.wasm[from:b.end]...)
 }
 
+// countedByLoop says whether each call of b counts w steps anyway, at the header of a loop that it enters first.
+func (m *module) countedByLoop(b *body, w int32) bool {
+	if b.entryLoop == 0 {
+		return false
+	}
+	loop := &m.sites[b.entryLoop-1]
+	return loop.atHeader() && m.loopSteps(loop) >= w
+}
+
+// loopSteps is what one round of a loop counts for, if it counts at its header.
+func (m *module) loopSteps(loop *site) int32 {
+	return m.steps(uint64(loop.arg - loop.at))
+}
+
 // emitSite writes what replaces the bytes old.
 func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
 	switch s.kind {
@@ -84,7 +98,7 @@ func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
 		return appendU32(out, m.moved(s.arg))
 	case siteLoop:
 		if s.atHeader() {
-			out = m.emitCheck(out, m.steps(uint64(s.arg-s.at)))
+			out = m.emitCheck(out, m.loopSteps(s))
 		}
 		return out
 	}

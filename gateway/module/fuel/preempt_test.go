@@ -141,3 +141,21 @@ func TestLongBodiesWeighMore(t *testing.T) {
 		t.Errorf("%d calls of the host in 99 rounds of 64 KiB, want one a round", h.spends)
 	}
 }
+
+// A loop at the start of a function counts for its entry too, but not for the long code behind the loop.
+func TestCodeBehindAnEntryLoopCounts(t *testing.T) {
+	a := &asm{}
+	void := a.sig(nil, nil)
+	nops := make([]byte, 64<<10)
+	for i := range nops {
+		nops[i] = 0x01
+	}
+	once := []byte{opLoop, blockEmpty, opBlock, blockEmpty, opI32Const, 1, opBrTable, 1, 1, 0, opEnd, opEnd}
+	a.fn(void, 0, cat(once, nops)...)
+	a.export("run", kindFunc, a.fn(void, 0, opCall, 0))
+	h := host{}
+	call(t, h.mustStart(t, mustRewrite(t, a.bytes(), Options{Interval: 17})), "run")
+	if h.spends == 0 {
+		t.Error("no call of the host in 64 KiB of code")
+	}
+}
