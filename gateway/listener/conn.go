@@ -26,6 +26,7 @@ type conn struct {
 	left  int64    // bytes of a body with a length still to come
 	chunk *chunks  // framing of a chunked body; else nil
 	early []byte   // received bytes of what comes after the message being read; at most Options.HeaderBytes
+	ready []byte   // end of a chunked body that may be handed on when chunk is nil; at most maxTrailers and some
 	fault *refusal // why the message cannot be read to its end
 	fresh bool     // no request yet
 	asked bool     // a client was asked for a body: it may have sent more than that
@@ -59,6 +60,9 @@ var chunksPool = sync.Pool{New: func() any { return new(chunks) }}
 // Read hands on what belongs to the current message. Where the client sent something that is not served, it answers
 // the client itself and returns io.EOF: fasthttp would keep silent in some of these cases.
 func (c *conn) Read(p []byte) (int, error) {
+	if c.chunk == nil && len(c.ready) > 0 {
+		return c.takeReady(p), nil
+	}
 	switch c.phase {
 	case inBody:
 		return c.readBody(p)
@@ -71,8 +75,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := c.readHead(p)
-	var r *refusal
-	if errors.As(err, &r) {
+	if r, ok := err.(*refusal); ok { // never wrapped; errors.As would allocate
 		c.refuse(r)
 		return 0, io.EOF
 	}
@@ -193,62 +196,60 @@ func (c *conn) begin(p []byte, end int) (int, error) {
 		c.chunk = chunksPool.Get().(*chunks)
 		*c.chunk = chunks{}
 	}
-	n := end
-	if h.length != 0 && !h.expects { // a body that was asked leave for is read by somebody else: see expect.go
-		n += c.follow(p[end:])
+	if h.length == 0 || h.expects { // a body that leave was asked for is read by somebody else: see expect.go
+		c.keepEarly(p[end:])
+		return end, nil
 	}
-	c.early = append(c.early[:0], p[n:]...)
-	return n, nil
+	return end + c.take(p[end:]), nil
 }
 
 // readBody returns more of the body.
 func (c *conn) readBody(p []byte) (int, error) {
+	for c.fault == nil && c.phase == inBody {
+		in := p[:min(len(p), c.srv.opts.HeaderBytes)]
+		if c.chunk == nil {
+			in = p[:min(int64(len(p)), c.left)]
+		}
+		n := c.takeEarly(in)
+		if n == 0 {
+			n = c.awaitBody(in)
+		}
+		if n = c.take(in[:n]); n > 0 {
+			return n, nil
+		}
+	}
 	if c.fault != nil {
 		return 0, c.fault
 	}
-	if c.chunk == nil {
-		p = p[:min(int64(len(p)), c.left)]
-	} else {
-		p = p[:min(len(p), c.srv.opts.HeaderBytes)]
-	}
-	if n := c.takeEarly(p); n > 0 {
-		return c.deliver(p[:n])
-	}
+	return c.takeReady(p), nil
+}
+
+// awaitBody waits for bytes of the body; when none come, c.fault says why.
+func (c *conn) awaitBody(p []byte) int {
 	start := time.Now()
 	c.sock.waitUntil(start, start.Add(c.patience.left), true)
 	n, err := c.Conn.Read(p)
 	c.patience.spend(time.Since(start), n)
-	if n > 0 {
-		return c.deliver(p[:n])
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case n > 0:
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.fault = refuseSlow
-	} else {
+	default:
 		c.fault = refuseShort
 	}
-	return 0, c.fault
+	return n
 }
 
-// deliver follows p, received bytes of a body, and puts what comes after the body back.
-func (c *conn) deliver(p []byte) (int, error) {
-	n := c.follow(p)
-	if n < len(p) {
-		c.early = append(bytes.Clone(p[n:]), c.early...)
-	}
-	if n == 0 && c.fault != nil {
-		return 0, c.fault
-	}
-	return n, nil
-}
-
-// follow moves on in the body by p, and returns how much of p belongs to it. After malformed bytes none does: fasthttp
-// gets what came before them, then c.fault.
-func (c *conn) follow(p []byte) int {
+// take follows p, received bytes, and returns how many of them may be handed on now. What comes after the body is put
+// aside, and so is the end of a chunked body, from its last chunk's line feed on, until all of it has come: fasthttp
+// takes a body for complete whose trailers cannot be read. Of malformed bytes none is handed on, but c.fault is set.
+func (c *conn) take(p []byte) int {
 	if c.chunk == nil {
 		n := int(min(int64(len(p)), c.left))
 		if c.left -= int64(n); c.left == 0 {
 			c.phase = atHead
 		}
+		c.keepEarly(p[n:])
 		return n
 	}
 	n, done, bad := c.chunk.advance(p)
@@ -256,11 +257,42 @@ func (c *conn) follow(p []byte) int {
 		c.fault = bad
 		return 0
 	}
+	c.keepEarly(p[n:])
+	if c.chunk.state < atTrailer {
+		return n
+	}
+	give := n
+	if !done || len(c.ready) > 0 {
+		held := c.chunk.trailer + 1 - len(c.ready) // bytes of p to keep, should the body not end here
+		if done {
+			held = n
+		}
+		give = n - held
+		c.ready = append(c.ready, p[give:n]...)
+	}
 	if done {
 		c.phase = atHead
 		chunksPool.Put(c.chunk)
 		c.chunk = nil
 	}
+	return give
+}
+
+// keepEarly puts p back before what else was received early.
+func (c *conn) keepEarly(p []byte) {
+	switch {
+	case len(p) == 0:
+	case len(c.early) == 0:
+		c.early = append(c.early, p...)
+	default:
+		c.early = append(bytes.Clone(p), c.early...)
+	}
+}
+
+// takeReady moves the end of a body into p.
+func (c *conn) takeReady(p []byte) int {
+	n := copy(p, c.ready)
+	c.ready = c.ready[:copy(c.ready, c.ready[n:])]
 	return n
 }
 
