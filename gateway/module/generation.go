@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/status"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -52,20 +53,20 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{engine: e, image: img, policy: policy(img.manifest.Name), refs: 1, closed: make(chan struct{})}
+	g := &Generation{engine: e, image: img, policy: policy(img.about.Name), refs: 1, closed: make(chan struct{})}
 	slots := g.policy.Limits.RequestsInFlight
 	if !img.async {
 		slots = min(slots, maxWorkers)
 	}
 	g.admit = make(chan struct{}, slots)
-	g.log = newGuestLog(e.opts.Log, img.manifest.Name, g.policy.Limits.LogLinesPerSecond, &g.Stats)
+	g.log = newGuestLog(e.opts.Log, img.about.Name, g.policy.Limits.LogLinesPerSecond, &g.Stats)
 	if img.async {
 		g.shards = make([]shard, max(1, g.policy.Limits.Shards))
 	}
 	if err := g.selfCheck(); err != nil {
 		g.Retire()
 		<-g.closed
-		return nil, fmt.Errorf("module %q: %w", img.manifest.Name, err)
+		return nil, fmt.Errorf("module %q: %w", img.about.Name, err)
 	}
 	return g, nil
 }
@@ -80,7 +81,7 @@ func (g *Generation) selfCheck() error {
 }
 
 // Manifest is what the module says of itself.
-func (g *Generation) Manifest() *Manifest { return g.image.manifest }
+func (g *Generation) Manifest() *manifest.Manifest { return g.image.about }
 
 // Digest is the sha256 of the module's file, in hex.
 func (g *Generation) Digest() string { return g.image.digest }

@@ -43,10 +43,16 @@ func link(ctx context.Context, runtime wazero.Runtime, name string, functions ma
 	return nil
 }
 
-// bind adapts f to wazero: the instance comes with the context of the call.
+// bind adapts f to wazero: the instance comes with the context of the call. The upper halves of i32 arguments hold what
+// happened to be in the register, so they are cut off.
 func bind(f function) api.GoModuleFunc {
 	results := len(f.results) > 0
 	return func(ctx context.Context, _ api.Module, stack []uint64) {
+		for n, t := range f.params {
+			if t == api.ValueTypeI32 {
+				stack[n] = uint64(uint32(stack[n]))
+			}
+		}
 		i := ctx.Value(instanceKey{}).(*instance)
 		result := f.call(i, stack)
 		if results {

@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/posternhq/postern/gateway/module/fuel"
+	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -24,7 +25,7 @@ const pageSize = 65536
 
 // image is a module ready to be instantiated.
 type image struct {
-	manifest *Manifest
+	about    *manifest.Manifest
 	digest   string // sha256 of the file, hex
 	compiled wazero.CompiledModule
 	async    bool
@@ -35,23 +36,23 @@ type image struct {
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()
-	manifest, err := manifestOf(wasm)
+	about, err := manifest.Of(wasm)
 	if err != nil {
 		return nil, err
 	}
 	metered, err := fuel.Rewrite(wasm, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
 	if err != nil {
-		return nil, fmt.Errorf("module %q: %w", manifest.Name, err)
+		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}
 	e.compiling.Lock()
 	defer e.compiling.Unlock()
 	compiled, err := e.runtime.CompileModule(ctx, metered)
 	if err != nil {
-		return nil, fmt.Errorf("module %q: cannot compile: %w", manifest.Name, err)
+		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
 	}
-	img := &image{manifest: manifest, digest: digestOf(wasm), compiled: compiled}
-	if err := img.check(policy(manifest.Name)); err != nil {
-		return nil, errors.Join(fmt.Errorf("module %q: %w", manifest.Name, err), compiled.Close(ctx))
+	img := &image{about: about, digest: digestOf(wasm), compiled: compiled}
+	if err := img.check(policy(about.Name)); err != nil {
+		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), compiled.Close(ctx))
 	}
 	img.took = time.Since(start)
 	return img, nil
@@ -80,7 +81,7 @@ func (img *image) check(policy Policy) error {
 
 // missingGrants lists what the module wants, or imports, and the configuration does not grant.
 func missingGrants(img *image, policy Policy) (missing []error) {
-	want, have := img.manifest.Wants, policy.Grants
+	want, have := img.about.Wants, policy.Grants
 	for _, w := range want.Kube {
 		if !have.CoversKube(w.Groups, w.Resources, w.Verbs) {
 			missing = append(missing, fmt.Errorf("not granted: kube %s of %s in groups %q",

@@ -14,6 +14,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
+
+	"github.com/posternhq/postern/gateway/module/manifest"
 )
 
 // settle is how long a file must have been left alone before it is read: writing a module of some MB takes less.
@@ -246,16 +248,16 @@ func (m *Manager) load(ctx context.Context, name string, s *slot, policy func(st
 	return gen, digest, nil
 }
 
-// conflict says which other file already answers what manifest wants to.
-func (m *Manager) conflict(name string, manifest *Manifest) error {
+// conflict says which other file already answers what a module wants to.
+func (m *Manager) conflict(name string, about *manifest.Manifest) error {
 	var errs []error
 	for other, s := range m.slots {
 		if other == name || s.gen == nil {
 			continue
 		}
-		for _, route := range manifest.routes() {
-			if slices.Contains(s.gen.Manifest().routes(), route) {
-				errs = append(errs, fmt.Errorf("module %q: %s is already answered by %s", manifest.Name, route, other))
+		for _, route := range about.Routes() {
+			if slices.Contains(s.gen.Manifest().Routes(), route) {
+				errs = append(errs, fmt.Errorf("module %q: %s is already answered by %s", about.Name, route, other))
 			}
 		}
 	}
@@ -269,7 +271,7 @@ func (m *Manager) publish() {
 		if s.gen == nil {
 			continue
 		}
-		for _, route := range s.gen.Manifest().routes() {
+		for _, route := range s.gen.Manifest().Routes() {
 			routes[route] = s.gen
 		}
 	}

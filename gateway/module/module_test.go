@@ -3,8 +3,6 @@ package module
 import (
 	"context"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/source"
 )
 
 // guests are the compiled test guests, by folder name below testdata, each compiled once.
@@ -43,22 +42,7 @@ func build(t testing.TB, pkg string) []byte {
 	if b := guests.built[pkg]; b != nil {
 		return b
 	}
-	out := filepath.Join(guests.dir, filepath.Base(pkg)+".wasm")
-	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags=-s -w", "-o", out, ".")
-	cmd.Dir = pkg
-	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("cannot compile %s: %v\n%s", pkg, err, text)
-	}
-	wasm, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest, err := os.ReadFile(filepath.Join(pkg, "module.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	packed, err := Pack(wasm, manifest)
+	packed, err := source.Build(context.Background(), pkg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -15,9 +16,9 @@ type Program func(ctx context.Context, host hostabi.Native, exchange uint32)
 
 // ServeNative has a natively compiled module answer x, with the host functions, services, limits and grants that the
 // same module would have as WebAssembly. There is no instance to discard: a panic of the program is one of the gateway.
-func (e *Engine) ServeNative(x *exchange.Exchange, manifest *Manifest, policy Policy, program Program) {
-	g := &Generation{engine: e, image: &image{manifest: manifest}, policy: policy, refs: 1, closed: make(chan struct{})}
-	g.log = newGuestLog(e.opts.Log, manifest.Name, policy.Limits.LogLinesPerSecond, &g.Stats)
+func (e *Engine) ServeNative(x *exchange.Exchange, about *manifest.Manifest, policy Policy, program Program) {
+	g := &Generation{engine: e, image: &image{about: about}, policy: policy, refs: 1, closed: make(chan struct{})}
+	g.log = newGuestLog(e.opts.Log, about.Name, policy.Limits.LogLinesPerSecond, &g.Stats)
 	n := &native{i: &instance{
 		gen: g, wake: make(chan struct{}, 1),
 		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},

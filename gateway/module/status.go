@@ -44,7 +44,7 @@ func (m *Manager) Status() []Status {
 
 func (g *Generation) describe(st *Status) {
 	m := g.Manifest()
-	st.Name, st.Version, st.Serves, st.Digest = m.Name, m.Version, m.routes(), g.Digest()
+	st.Name, st.Version, st.Serves, st.Digest = m.Name, m.Version, m.Routes(), g.Digest()
 	st.Requests, st.Failures, st.Traps = g.Stats.Requests.Load(), g.Stats.Failures.Load(), g.Stats.Traps.Load()
 	st.Instances, st.Memory, st.HostCalls = g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.Stats.HostCalls.Load()
 	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), len(g.admit)

@@ -1,4 +1,5 @@
-package module
+// Package manifest reads what a module says of itself, and packs it into the module's file.
+package manifest
 
 import (
 	"encoding/binary"
@@ -12,8 +13,8 @@ import (
 	"github.com/posternhq/postern/hostabi"
 )
 
-// maxManifest bounds the manifest's section, bytes.
-const maxManifest = 64 << 10
+// maxSize bounds the manifest's section, bytes.
+const maxSize = 64 << 10
 
 // Manifest is what a module says of itself, from its custom section `postern.module`.
 type Manifest struct {
@@ -49,10 +50,10 @@ var (
 	versionForm = regexp.MustCompile(`^v[0-9][a-z0-9]{0,30}$`)
 )
 
-// ParseManifest reads a manifest, YAML or JSON. Unknown keys are errors with their line.
-func ParseManifest(text []byte) (*Manifest, error) {
-	if len(text) > maxManifest {
-		return nil, fmt.Errorf("manifest has %d bytes, more than %d", len(text), maxManifest)
+// Parse reads a manifest, YAML or JSON. Unknown keys are errors with their line.
+func Parse(text []byte) (*Manifest, error) {
+	if len(text) > maxSize {
+		return nil, fmt.Errorf("manifest has %d bytes, more than %d", len(text), maxSize)
 	}
 	m := new(Manifest)
 	if err := yaml.UnmarshalWithOptions(text, m, yaml.Strict()); err != nil {
@@ -81,8 +82,8 @@ func (m *Manifest) validate() error {
 	return nil
 }
 
-// routes are the keys of the table that the module answers: "group/version", or "group/" for all versions.
-func (m *Manifest) routes() []string {
+// Routes are the keys of the table that the module answers: "group/version", or "group/" for all versions.
+func (m *Manifest) Routes() []string {
 	var keys []string
 	for _, s := range m.Serves {
 		if len(s.Versions) == 0 {
@@ -97,10 +98,10 @@ func (m *Manifest) routes() []string {
 
 // Pack puts a manifest into a module's custom section, in the place of one that is there already.
 func Pack(wasm, manifest []byte) ([]byte, error) {
-	if _, err := ParseManifest(manifest); err != nil {
+	if _, err := Parse(manifest); err != nil {
 		return nil, err
 	}
-	out, _, err := cutManifest(wasm)
+	out, _, err := cut(wasm)
 	if err != nil {
 		return nil, err
 	}
@@ -110,20 +111,20 @@ func Pack(wasm, manifest []byte) ([]byte, error) {
 	return append(out, body...), nil
 }
 
-// manifestOf reads the manifest of a module.
-func manifestOf(wasm []byte) (*Manifest, error) {
-	_, text, err := cutManifest(wasm)
+// Of reads the manifest of a module's bytes.
+func Of(wasm []byte) (*Manifest, error) {
+	_, text, err := cut(wasm)
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
 		return nil, fmt.Errorf("no custom section %q: put module.yaml into it with `postern module pack`", hostabi.SectionManifest)
 	}
-	return ParseManifest(text)
+	return Parse(text)
 }
 
-// cutManifest splits a module into itself without the manifest's section, and the manifest; nil if there is none.
-func cutManifest(wasm []byte) (rest, manifest []byte, err error) {
+// cut splits a module into itself without the manifest's section, and the manifest; nil if there is none.
+func cut(wasm []byte) (rest, manifest []byte, err error) {
 	if !strings.HasPrefix(string(wasm[:min(8, len(wasm))]), "\x00asm\x01\x00\x00\x00") {
 		return nil, nil, errors.New("not a WebAssembly core module of version 1")
 	}
@@ -134,7 +135,7 @@ func cutManifest(wasm []byte) (rest, manifest []byte, err error) {
 			return nil, nil, fmt.Errorf("section at byte %d is cut off", at)
 		}
 		end := at + 1 + n + int(size)
-		if text, ok := manifestSection(wasm[at], wasm[at+1+n:end]); ok {
+		if text, ok := section(wasm[at], wasm[at+1+n:end]); ok {
 			manifest = text
 		} else {
 			rest = append(rest, wasm[at:end]...)
@@ -144,8 +145,8 @@ func cutManifest(wasm []byte) (rest, manifest []byte, err error) {
 	return rest, manifest, nil
 }
 
-// manifestSection is the content of a section if it is the manifest's.
-func manifestSection(id byte, body []byte) ([]byte, bool) {
+// section is the content of a section if it is the manifest's.
+func section(id byte, body []byte) ([]byte, bool) {
 	if id != 0 {
 		return nil, false
 	}
