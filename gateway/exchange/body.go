@@ -42,6 +42,25 @@ func (s *stream) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// SupportsBodyWriteTo says whether the body writes itself; fasthttp asks before it calls WriteTo.
+func (s *stream) SupportsBodyWriteTo() bool {
+	_, ok := s.body.(io.WriterTo)
+	return ok
+}
+
+// WriteTo has the body write itself. It may write to the client's connection directly: the head has been flushed,
+// unless the body's maker has changed ImmediateHeaderFlush.
+func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", errPanic, r)
+		}
+	}()
+	n, err = s.body.(io.WriterTo).WriteTo(w)
+	s.x.Written += n
+	return n, err
+}
+
 // Close is called exactly once, by the server, also when the client has left or the answer has no body.
 func (s *stream) Close() error {
 	if s.x == nil {

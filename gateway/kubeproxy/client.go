@@ -1,0 +1,53 @@
+package kubeproxy
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+)
+
+// bearerProtocol begins a WebSocket subprotocol that is a bearer token: the user's, which stays here.
+var (
+	bearerProtocol = []byte("base64url.bearer.authorization.k8s.io.")
+	protocolHeader = []byte("Sec-WebSocket-Protocol")
+)
+
+// withoutTokens is the Sec-WebSocket-Protocol header, which drop holds back, without the tokens in it.
+func withoutTokens(b, name, value []byte) []byte {
+	if !bytes.EqualFold(name, protocolHeader) {
+		return b
+	}
+	start, sep := len(b), ": "
+	b = append(b, name...)
+	for p := range bytes.SplitSeq(value, []byte{','}) {
+		if p = bytes.TrimSpace(p); len(p) == 0 || isBearer(p) {
+			continue
+		}
+		b = append(append(b, sep...), p...)
+		sep = ", "
+	}
+	if sep == ": " {
+		return b[:start]
+	}
+	return append(b, '\r', '\n')
+}
+
+func isBearer(p []byte) bool {
+	return len(p) >= len(bearerProtocol) && bytes.EqualFold(p[:len(bearerProtocol)], bearerProtocol)
+}
+
+// appendPeer appends X-Forwarded-For with the client's address, which kube-apiserver's audit shows. What the client
+// itself says of it is not believed.
+func appendPeer(b []byte, a net.Addr) []byte {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return b
+	}
+	ip, ok := netip.AddrFromSlice(tcp.IP)
+	if !ok {
+		return b
+	}
+	b = append(b, "X-Forwarded-For: "...)
+	b = ip.Unmap().AppendTo(b)
+	return append(b, '\r', '\n')
+}
