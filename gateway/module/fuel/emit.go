@@ -16,15 +16,22 @@ func (m *module) emit() []byte {
 		}
 	}
 	out := append(make([]byte, 0, size), m.wasm[:8]...)
-	for _, p := range m.parts {
-		out = append(out, p.id)
-		if p.id == secCode {
-			out = m.emitCode(out)
-			continue
+	for _, first := range []bool{true, false} {
+		for _, p := range m.parts {
+			if p.first == first {
+				out = m.emitPart(out, p)
+			}
 		}
-		out = append(appendU32(out, uint32(len(p.payload))), p.payload...)
 	}
 	return out
+}
+
+func (m *module) emitPart(out []byte, p part) []byte {
+	out = append(out, p.id)
+	if p.id == secCode {
+		return m.emitCode(out)
+	}
+	return append(appendU32(out, uint32(len(p.payload))), p.payload...)
 }
 
 // sized appends what write appends, with its length before it.

@@ -130,5 +130,3 @@ func same(t *testing.T, wasm []byte, name string, args ...uint64) []uint64 {
 	}
 	return want
 }
-
-func runtimeConfig() wazero.RuntimeConfig { return wazero.NewRuntimeConfig() }

@@ -50,6 +50,8 @@ type part struct {
 	id      byte
 	payload []byte
 	at      int // offset of the payload in the input; 0 for an added section
+	// first moves a custom section without content to the front: the runtime takes it for a cut file if nothing follows.
+	first bool
 }
 
 // Indexes in the result.
@@ -168,6 +170,7 @@ func (m *module) known(s *reader, id byte) {
 func (m *module) custom(s *reader) {
 	start := s.pos
 	name := s.name()
+	empty := !s.more()
 	s.pos = s.end
 	if s.err != nil || stale(name) {
 		return
@@ -176,5 +179,5 @@ func (m *module) custom(s *reader) {
 		s.fail(start, "second name section")
 		return
 	}
-	m.parts = append(m.parts, part{id: secCustom, payload: s.b[start:s.end], at: start})
+	m.parts = append(m.parts, part{id: secCustom, payload: s.b[start:s.end], at: start, first: empty})
 }

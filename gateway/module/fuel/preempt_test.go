@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tetratelabs/wazero"
 )
 
 // endless are guests that never return.
@@ -104,19 +106,27 @@ func TestStartFunctionIsStopped(t *testing.T) {
 			panic(errStopped)
 		}
 	}
-	if _, err := h.start(t, mustRewrite(t, a.bytes(), Options{}), runtimeConfig()); !errors.Is(err, errStopped) {
+	if _, err := h.start(t, mustRewrite(t, a.bytes(), Options{}), wazero.NewRuntimeConfig()); !errors.Is(err, errStopped) {
 		t.Fatalf("ended with %v, want %v", err, errStopped)
 	}
 }
 
 // Steps do not depend on how often the host is called.
 func TestStepsAreExact(t *testing.T) {
+	t.Run("compiler", func(t *testing.T) { exactSteps(t, wazero.NewRuntimeConfig()) })
+	t.Run("interpreter", func(t *testing.T) { exactSteps(t, wazero.NewRuntimeConfigInterpreter()) })
+}
+
+func exactSteps(t *testing.T, rc wazero.RuntimeConfig) {
 	// run(n): do n = n-1 while n != 0
 	wasm := single([]byte{i32}, nil, 0,
 		opLoop, blockEmpty, 0x20, 0, opI32Const, 1, opI32Sub, 0x22, 0, opBrIf, 0, opEnd)
 	for _, interval := range []int32{1, 7, 1000, 1 << 20} {
 		h := host{}
-		m := h.mustStart(t, mustRewrite(t, wasm, Options{Interval: interval}))
+		m, err := h.start(t, mustRewrite(t, wasm, Options{Interval: interval}), rc)
+		if err != nil {
+			t.Fatal(err)
+		}
 		fuel := m.ExportedGlobal(GlobalExport)
 		before := int32(fuel.Get())
 		call(t, m, "run", 10_000)
