@@ -25,5 +25,8 @@ func TestHostTarget(t *testing.T) {
 		if got := string(exchange.HostTarget(nil, []byte(uri))); got != want {
 			t.Errorf("%s: %s, want %s", uri, got, want)
 		}
+		if b := []byte(uri); string(exchange.HostTarget(b[:0], b)) != want {
+			t.Errorf("%s: not so in place", uri)
+		}
 	}
 }
