@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"github.com/tetratelabs/wazero"
@@ -36,15 +37,15 @@ type Options struct {
 	// CacheDir holds compiled modules between runs; it contains machine code that is mapped and run, so only the gateway
 	// may write there. Empty: nothing is kept.
 	CacheDir string
-	Services Services
 	Log      zerolog.Logger
 }
 
 // Engine compiles and instantiates modules: one WebAssembly runtime for all of them.
 type Engine struct {
-	opts    Options
-	runtime wazero.Runtime
-	cache   wazero.CompilationCache
+	opts     Options
+	services atomic.Pointer[Services]
+	runtime  wazero.Runtime
+	cache    wazero.CompilationCache
 	// compiling lets one module compile at a time: a compilation takes a core for a second, and traffic needs the other.
 	compiling sync.Mutex
 }
@@ -52,6 +53,7 @@ type Engine struct {
 // NewEngine starts a runtime with the host functions of ABI v1.
 func NewEngine(ctx context.Context, opts Options) (*Engine, error) {
 	e := &Engine{opts: opts, cache: wazero.NewCompilationCache()}
+	e.services.Store(&Services{})
 	if opts.CacheDir != "" {
 		cache, err := wazero.NewCompilationCacheWithDir(opts.CacheDir)
 		if err != nil {
@@ -70,6 +72,9 @@ func NewEngine(ctx context.Context, opts Options) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// SetServices replaces what host calls reach, for calls from now on.
+func (e *Engine) SetServices(s Services) { e.services.Store(&s) }
 
 // Close ends the runtime; every generation must have been closed before.
 func (e *Engine) Close(ctx context.Context) error {

@@ -149,7 +149,7 @@ func (g *Generation) await(r *request, x *exchange.Exchange) {
 			r.answer.send(x)
 			return
 		case f := <-r.forward:
-			result := g.engine.opts.Services.forward(x, f.call)
+			result := g.engine.services.Load().forward(x, f.call)
 			f.done(result)
 			if result.Code == hostabi.OK {
 				return

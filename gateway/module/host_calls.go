@@ -48,7 +48,7 @@ func callFunction(module string) function {
 		if code != 0 {
 			return code
 		}
-		target := i.gen.engine.opts.Services.service(module)
+		target := i.gen.engine.services.Load().service(module)
 		return i.call(r, call.Record, func(ctx context.Context) service.Result {
 			if target == nil {
 				return service.Failf(hostabi.Unavailable, "the gateway has no %s configured", module)

@@ -53,10 +53,11 @@ func build(t testing.TB, pkg string) []byte {
 // engine starts a runtime for a test.
 func engine(t testing.TB, services Services) *Engine {
 	t.Helper()
-	e, err := NewEngine(context.Background(), Options{Services: services, Log: zerolog.Nop(), CacheDir: guests.dir})
+	e, err := NewEngine(context.Background(), Options{Log: zerolog.Nop(), CacheDir: guests.dir})
 	if err != nil {
 		t.Fatal(err)
 	}
+	e.SetServices(services)
 	t.Cleanup(func() {
 		if err := e.Close(context.Background()); err != nil {
 			t.Error(err)

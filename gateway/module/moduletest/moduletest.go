@@ -39,9 +39,10 @@ func New(t testing.TB, services module.Services, policy module.Policy) *Module {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	if m.engine, err = module.NewEngine(ctx, module.Options{Services: services, Log: zerolog.New(zerolog.NewTestWriter(t))}); err != nil {
+	if m.engine, err = module.NewEngine(ctx, module.Options{Log: zerolog.New(zerolog.NewTestWriter(t))}); err != nil {
 		t.Fatal(err)
 	}
+	m.engine.SetServices(services)
 	if m.generation, err = m.engine.Load(ctx, wasm, func(string) module.Policy { return policy }); err != nil {
 		t.Fatal(err)
 	}
