@@ -58,9 +58,9 @@ func (info RequestInfo) Clone() RequestInfo {
 }
 
 // LongRunning says whether the request lasts as long as the client wants: watches, log streams, exec and the like.
-// They have no deadline and do not count as requests in flight.
+// They have no deadline and do not count as requests in flight. Only Kubernetes has them: a module's requests all end.
 func (info *RequestInfo) LongRunning() bool {
-	if !info.IsResourceRequest {
+	if !info.IsResourceRequest || !info.IsKubernetesRequest {
 		return false
 	}
 	switch info.Verb {
