@@ -28,36 +28,46 @@ func (l *loader) addVariables(environ []string) {
 	if !slices.ContainsFunc(environ, ours) {
 		return
 	}
-	for words := 1; words <= deepest; words++ {
-		have := l.layers.Raw()
-		provider := env.Provider(separator, env.Opt{
-			Prefix:      variablePrefix,
-			EnvironFunc: func() []string { return environ },
-			TransformFunc: func(name, text string) (string, any) {
-				return l.variable(name, text, have, words)
-			},
-		})
-		if err := l.layers.Load(provider, nil); err != nil {
-			l.report.fail(Problem{Message: "cannot read the environment: " + err.Error()})
+	var rounds [deepest + 1]bool // by number of words
+	l.eachVariable(environ, func(name, text string, t target, ok bool) any {
+		switch {
+		case !ok:
+			l.unknownVariable(name)
+		case text != "" && len(t.at) <= deepest:
+			rounds[len(t.at)] = true
+		}
+		return nil
+	})
+	for words, used := range rounds {
+		if used {
+			l.eachVariable(environ, func(name, text string, t target, ok bool) any {
+				if !ok || text == "" || len(t.at) != words {
+					return nil
+				}
+				return l.fromText(t, text, origin{file: name})
+			})
 		}
 	}
 }
 
-// variable returns the path and value of a variable; the path is "" if there
-// is nothing to set in this round, which is for paths of so many words.
-func (l *loader) variable(name, text string, have any, words int) (string, any) {
-	t, ok := resolveVariable(strings.TrimPrefix(name, variablePrefix), have)
-	if !ok && words == 1 {
-		l.unknownVariable(name)
+// eachVariable shows each of our variables to value, and adds what it returns;
+// nil adds nothing.
+func (l *loader) eachVariable(environ []string, value func(name, text string, t target, ok bool) any) {
+	have := l.layers.Raw()
+	provider := env.Provider(separator, env.Opt{
+		Prefix:      variablePrefix,
+		EnvironFunc: func() []string { return environ },
+		TransformFunc: func(name, text string) (string, any) {
+			t, ok := resolveVariable(strings.TrimPrefix(name, variablePrefix), have)
+			if v := value(name, text, t, ok); v != nil {
+				return strings.Join(t.at, separator), v
+			}
+			return "", nil
+		},
+	})
+	if err := l.layers.Load(provider, nil); err != nil {
+		l.report.fail(Problem{Message: "cannot read the environment: " + err.Error()})
 	}
-	if !ok || text == "" || len(t.at) != words {
-		return "", nil
-	}
-	value := l.fromText(t, text, origin{file: name})
-	if value == nil {
-		return "", nil
-	}
-	return strings.Join(t.at, separator), value
 }
 
 // unknownVariable only warns, also in strict mode: the environment belongs to
