@@ -89,4 +89,4 @@ func (c *credentials) header(now time.Time) []byte {
 }
 
 // suspect notes a 401, which says that the token may have been replaced before its time.
-func (c *credentials) suspect(time.Time) { c.doubts.Store(true) }
+func (c *credentials) suspect() { c.doubts.Store(true) }

@@ -122,7 +122,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 		return
 	}
 	if x.HTTP.Response.StatusCode() == 401 {
-		s.creds.suspect(x.Received)
+		s.creds.suspect()
 	}
 }
 
