@@ -66,3 +66,19 @@ func length(raw []byte) (n int, ok bool) {
 	}
 	return n, true
 }
+
+// Each calls f with the elements of an array in order, each aliasing raw, until f returns false. raw is a value that
+// Get has given. What is no array has no elements.
+func Each(raw []byte, f func(element []byte) bool) {
+	if len(raw) == 0 || raw[0] != '[' {
+		return
+	}
+	i := space(raw, 1)
+	for i >= 0 && i < len(raw) && raw[i] != ']' {
+		end := past(raw, i)
+		if end < 0 || !f(raw[i:end:end]) {
+			return
+		}
+		i = next(raw, i, ']')
+	}
+}
