@@ -12,8 +12,7 @@
 // A changed key takes effect at the next reload, except those that sockets,
 // connection pools and folders are made from. They carry the tag restart, and
 // Config.RestartRequired names those that differ: kubernetes.*,
-// postern.listen.address, postern.listen.tls.address and clientCAFile,
-// postern.admin.address, the size, time and connection limits of the listener,
-// postern.log.format, the pool settings of postern.kube, and
-// postern.modules.dir and cacheDir.
+// postern.listen.*, postern.admin.address, the size, time and connection limits
+// of the listener, postern.log.level and format, and postern.modules.dir,
+// cacheDir and scanInterval.
 package config

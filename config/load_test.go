@@ -90,6 +90,7 @@ func TestProblems(t *testing.T) {
 		"grant":           {"postern: {modules: {perModule: {m: {grants: {http: [x]}}}}}\n", `1:52: postern.modules.perModule.m.grants.http: there is no backend "x" in postern.backends`},
 		"kube grant":      {"postern: {modules: {perModule: {m: {grants: {kube: [{verbs: [get]}]}}}}}\n", `1:53: postern.modules.perModule.m.grants.kube[0]: needs groups, resources and verbs`},
 		"backend":         {"postern: {backends: {b: {timeout: 1s}}}\n", `1:22: postern.backends.b.url: is not set`},
+		"decided group":   {"postern: {kube: {decidedGroup: ''}}\n", `1:32: postern.kube.decidedGroup: is empty, so nobody would be allowed anything; identity strict does without it`},
 		"section":         {"monitoring: http://h\n", `1:13: monitoring: want a mapping, have a single value`},
 		"list":            {"gpu: {kinds: {}}\n", `1:14: gpu.kinds: want a list, have a mapping`},
 		"scalar":          {"monitoring: {endpoint: [a]}\n", `1:24: monitoring.endpoint: want a single value, have a list`},

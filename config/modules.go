@@ -6,7 +6,7 @@ import "time"
 type Modules struct {
 	Dir          string            `json:"dir" default:"./modules" restart:"true" doc:"folder of .wasm files, watched"`
 	CacheDir     string            `json:"cacheDir" restart:"true" doc:"compiled modules; empty: postern/wasm in the user's cache folder"`
-	ScanInterval time.Duration     `json:"scanInterval" default:"1s" check:"positive" doc:"how often the folder is looked at, events aside"`
+	ScanInterval time.Duration     `json:"scanInterval" default:"1s" check:"positive" restart:"true" doc:"how often the folder is looked at, events aside"`
 	Defaults     ModuleLimits      `json:"defaults" doc:"limits of each module"`
 	PerModule    map[string]Module `json:"perModule" doc:"by module name"`
 }
@@ -23,13 +23,13 @@ type ModuleLimits struct {
 	HandleBytes       Size          `json:"handleBytes" default:"64MiB" check:"positive" doc:"data held on the host for one request"`
 	ResponseBytes     Size          `json:"responseBytes" default:"64MiB" check:"positive" doc:"one response; backend streams are not counted"`
 	LogLinesPerSecond int           `json:"logLinesPerSecond" default:"100" check:"positive" doc:"over it lines are counted and dropped"`
-	Shards            int           `json:"shards" default:"0" check:"nonnegative" doc:"instances; 0: one, more on machines with many cores"`
+	Shards            int           `json:"shards" default:"0" check:"nonnegative" doc:"instances; 0: a quarter of the cores, at least one"`
 }
 
 // Module is what one module may do.
 type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
-	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; nothing by default"`
+	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
 }
 

@@ -29,8 +29,8 @@ type Listen struct {
 // ListenTLS is the HTTPS listener.
 type ListenTLS struct {
 	Address      string `json:"address" check:"address" restart:"true" doc:"HTTPS, host:port; empty: none (flag --secure-port)"`
-	CertFile     string `json:"certFile" doc:"PEM chain, read again when it changes (flag --tls-cert-file)"`
-	KeyFile      string `json:"keyFile" doc:"PEM key (flag --tls-private-key)"`
+	CertFile     string `json:"certFile" restart:"true" doc:"PEM chain; the file is read again when it changes (flag --tls-cert-file)"`
+	KeyFile      string `json:"keyFile" restart:"true" doc:"PEM key (flag --tls-private-key)"`
 	ClientCAFile string `json:"clientCAFile" restart:"true" doc:"PEM bundle; set: client certificates are asked for and verified"`
 }
 
@@ -56,7 +56,7 @@ type Limits struct {
 
 // Log configures the log and the access log.
 type Log struct {
-	Level          string `json:"level" default:"info" enum:"trace,debug,info,warn,error" doc:"least severe level that is written"`
+	Level          string `json:"level" default:"info" enum:"trace,debug,info,warn,error" restart:"true" doc:"least severe level that is written"`
 	Format         string `json:"format" default:"json" enum:"json,console" restart:"true" doc:"one JSON object a line, or text for people"`
 	Access         bool   `json:"access" default:"true" doc:"one line a request"`
 	AccessSampling int    `json:"accessSampling" default:"1" check:"positive" doc:"one in this many 2xx answers is logged; others always"`
@@ -73,10 +73,10 @@ const (
 type Kube struct {
 	Identity              string        `json:"identity" default:"impersonate" enum:"impersonate,strict,plain" doc:"impersonate: the user's name with decidedGroup; strict: name and real groups, Kubernetes decides again; plain: the gateway's own credential"`
 	DecidedGroup          string        `json:"decidedGroup" default:"postern:decided" doc:"group sent when Postern has decided; bound to cluster-admin"`
-	DialTimeout           time.Duration `json:"dialTimeout" default:"5s" check:"positive" restart:"true" doc:"TCP and TLS"`
-	ResponseHeaderTimeout time.Duration `json:"responseHeaderTimeout" default:"1m15s" check:"positive" restart:"true" doc:"longer than kube-apiserver's own 60s, so that its answer is the one seen"`
-	MaxIdleConnections    int           `json:"maxIdleConnections" default:"512" check:"positive" restart:"true" doc:"kept open between requests"`
-	IdleTimeout           time.Duration `json:"idleTimeout" default:"1m30s" check:"positive" restart:"true" doc:"an unused connection is closed after this"`
+	DialTimeout           time.Duration `json:"dialTimeout" default:"5s" check:"positive" doc:"TCP and TLS"`
+	ResponseHeaderTimeout time.Duration `json:"responseHeaderTimeout" default:"1m15s" check:"positive" doc:"longer than kube-apiserver's own 60s, so that its answer is the one seen"`
+	MaxIdleConnections    int           `json:"maxIdleConnections" default:"512" check:"positive" doc:"kept open between requests"`
+	IdleTimeout           time.Duration `json:"idleTimeout" default:"1m30s" check:"positive" doc:"an unused connection is closed after this"`
 }
 
 // Backend is an HTTP service that modules may be granted.

@@ -27,6 +27,9 @@ func (c *Config) conflicts() []Problem {
 			}
 		}
 	}
+	if k := c.Postern.Kube; k.Identity == IdentityImpersonate && k.DecidedGroup == "" {
+		fail("postern.kube.decidedGroup", "is empty, so nobody would be allowed anything; identity strict does without it")
+	}
 	c.nameConflicts(fail)
 	c.grantConflicts(fail)
 	return found
