@@ -1,0 +1,214 @@
+// Package kube keeps what decisions need from Kubernetes in memory: users, roles, bindings, and which workspace a
+// namespace is in. It lists and watches with client-go's connection settings and nothing else of it: objects are decoded
+// into the few fields that are used, so that no whole object is ever held.
+//
+// Its memory is bounded by the cluster: some 200 bytes for a user, 150 for a namespace, 300 for a binding, 100 for a role
+// (equal rules are stored once), plus the index, see authz.Index. While reading, one object of up to 8 MiB is in memory
+// for each kind.
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"k8s.io/client-go/rest"
+
+	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/authz"
+)
+
+// Options of Stores.
+type Options struct {
+	Config *rest.Config // how to reach the cluster
+	Log    zerolog.Logger
+}
+
+// Stores hold the platform's state as the cluster last told it. They are safe for concurrent use. What has not been read yet
+// is missing, which allows nobody anything; what cannot be read any more stays as it was.
+type Stores struct {
+	log      zerolog.Logger
+	client   *client
+	users    *store[authn.Account]
+	bindings [4]*store[authz.Binding] // global, workspace, cluster, namespace
+	roles    [4]*store[authz.Role]    // the same
+	spaces   *store[space]
+	feeds    []feed
+
+	accounts atomic.Pointer[map[string]*authn.Account]
+	index    atomic.Pointer[authz.Index]
+
+	dirty      chan struct{}
+	usersDirty atomic.Bool
+	rulesDirty atomic.Bool
+	building   sync.Mutex
+	builds     atomic.Int64
+	buildTime  atomic.Int64 // nanoseconds of the last one
+}
+
+// space is a namespace and the workspace it is in.
+type space struct{ name, workspace string }
+
+// feed keeps one store up to date.
+type feed interface {
+	name() string
+	run(ctx context.Context)
+	state() (synced bool, objects int, restarts int64, err error)
+	first() <-chan struct{} // closed once the store has been read
+}
+
+// New makes stores that are empty and connect to nothing before Run.
+func New(o Options) (*Stores, error) {
+	c, err := newClient(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	p := &Stores{log: o.Log, client: c, dirty: make(chan struct{}, 1)}
+	p.accounts.Store(&map[string]*authn.Account{})
+	p.addFeeds()
+	return p, nil
+}
+
+const iam = "/apis/iam.kubesphere.io/v1alpha2/"
+const rbac = "/apis/rbac.authorization.k8s.io/v1/"
+
+// addFeeds makes a store and a feed for each kind.
+func (p *Stores) addFeeds() {
+	rules := func() { p.changed(&p.rulesDirty) }
+	p.users = addFeed(p, iam, "users", account, func() { p.changed(&p.usersDirty) })
+	p.roles[0] = addFeed(p, iam, "globalroles", p.role, rules)
+	p.roles[1] = addFeed(p, iam, "workspaceroles", p.role, rules)
+	p.roles[2] = addFeed(p, rbac, "clusterroles", p.role, rules)
+	p.roles[3] = addFeed(p, rbac, "roles", p.role, rules)
+	p.bindings[0] = addFeed(p, iam, "globalrolebindings", binding, rules)
+	p.bindings[1] = addFeed(p, iam, "workspacerolebindings", binding, rules)
+	p.bindings[2] = addFeed(p, rbac, "clusterrolebindings", binding, rules)
+	p.bindings[3] = addFeed(p, rbac, "rolebindings", binding, rules)
+	p.spaces = addFeed(p, "/api/v1/", "namespaces", namespace, rules)
+}
+
+// Run reads and follows everything until ctx ends; it returns nil. What cannot be read is tried again, for ever.
+func (p *Stores) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, f := range p.feeds {
+		all.Go(func() { f.run(ctx) })
+	}
+	all.Go(func() { p.build(ctx) })
+	all.Wait()
+	p.client.http.CloseIdleConnections()
+	return nil
+}
+
+// Account implements authn.Users.
+func (p *Stores) Account(name string) *authn.Account { return (*p.accounts.Load())[name] }
+
+// Index implements authz.Source.
+func (p *Stores) Index() *authz.Index { return p.index.Load() }
+
+// Synced implements authz.Source: nil once everything has been read, else an error that says what has not, and why.
+func (p *Stores) Synced() error {
+	var all []error
+	for _, f := range p.feeds {
+		if synced, _, _, err := f.state(); !synced {
+			all = append(all, notRead(f.name(), err))
+		}
+	}
+	return errors.Join(all...)
+}
+
+var errNotYet = errors.New("not answered yet")
+
+func notRead(name string, err error) error {
+	if err == nil {
+		err = errNotYet
+	}
+	return fmt.Errorf("%s have not been read: %w", name, err)
+}
+
+// WaitSynced returns when everything has been read and is in Index and Account, or with an error when ctx ends.
+func (p *Stores) WaitSynced(ctx context.Context) error {
+	for _, f := range p.feeds {
+		select {
+		case <-f.first():
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), p.Synced())
+		}
+	}
+	p.rebuild()
+	return nil
+}
+
+// changed has a change taken over soon.
+func (p *Stores) changed(what *atomic.Bool) {
+	what.Store(true)
+	select {
+	case p.dirty <- struct{}{}:
+	default: // somebody has said so already
+	}
+}
+
+// A change waits for others that come with it, and for longer when building is slow: no more than a tenth of one CPU goes
+// into it. It is visible after a second at the latest, plus the time of building.
+const (
+	minWait = 50 * time.Millisecond
+	maxWait = 800 * time.Millisecond
+)
+
+// build takes changes over until ctx ends.
+func (p *Stores) build(ctx context.Context) {
+	var ended time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.dirty:
+		}
+		rest := min(10*time.Duration(p.buildTime.Load()), maxWait) - time.Since(ended)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(max(minWait, rest)):
+		}
+		p.rebuild()
+		ended = time.Now()
+	}
+}
+
+// rebuild makes new snapshots of what has changed.
+func (p *Stores) rebuild() {
+	p.building.Lock()
+	defer p.building.Unlock()
+	start := time.Now()
+	if p.usersDirty.Swap(false) {
+		all := p.users.all()
+		m := make(map[string]*authn.Account, len(all))
+		for _, a := range all {
+			m[a.Name] = a
+		}
+		p.accounts.Store(&m)
+	}
+	if p.rulesDirty.Swap(false) {
+		p.index.Store(authz.Build(p.index.Load(), p.objects()))
+	}
+	p.builds.Add(1)
+	p.buildTime.Store(int64(time.Since(start)))
+}
+
+func (p *Stores) objects() authz.Objects {
+	workspaces := make(map[string]string)
+	for _, s := range p.spaces.all() {
+		if s.workspace != "" {
+			workspaces[s.name] = s.workspace
+		}
+	}
+	return authz.Objects{
+		GlobalRoles: p.roles[0].all(), WorkspaceRoles: p.roles[1].all(), ClusterRoles: p.roles[2].all(), Roles: p.roles[3].all(),
+		GlobalRoleBindings: p.bindings[0].all(), WorkspaceRoleBindings: p.bindings[1].all(),
+		ClusterRoleBindings: p.bindings[2].all(), RoleBindings: p.bindings[3].all(),
+		Workspaces: workspaces,
+	}
+}

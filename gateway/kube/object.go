@@ -1,0 +1,86 @@
+package kube
+
+import (
+	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/authz"
+)
+
+// object is the fields that are read of any kind. Everything else is skipped while decoding.
+type object struct {
+	Metadata struct {
+		Name            string            `json:"name"`
+		Namespace       string            `json:"namespace"`
+		UID             string            `json:"uid"`
+		ResourceVersion string            `json:"resourceVersion"`
+		Labels          map[string]string `json:"labels"`
+		Annotations     map[string]string `json:"annotations"`
+	} `json:"metadata"`
+	Spec struct {
+		Groups   []string `json:"groups"`
+		Password string   `json:"password"`
+	} `json:"spec"`
+	Status struct {
+		State string `json:"state"`
+	} `json:"status"`
+	Rules    []authz.Rule `json:"rules"`
+	Subjects []struct {
+		Kind      string `json:"kind"`
+		Namespace string `json:"namespace"`
+		Name      string `json:"name"`
+	} `json:"subjects"`
+	RoleRef struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+	} `json:"roleRef"`
+}
+
+// workspaceLabel says which workspace a namespace, role or binding belongs to.
+const workspaceLabel = "kubesphere.io/workspace"
+
+// regoAnnotation holds a policy that upstream asks before a role's rules, and that may only allow more than they do.
+const regoAnnotation = "iam.kubesphere.io/rego-override"
+
+func account(o *object) *authn.Account {
+	return &authn.Account{Name: o.Metadata.Name, UID: o.Metadata.UID, PasswordHash: o.Spec.Password, Groups: o.Spec.Groups, State: o.Status.State}
+}
+
+// role takes the rules and leaves a Rego policy out: without it nobody may do more.
+func (p *Stores) role(o *object) *authz.Role {
+	if o.Metadata.Annotations[regoAnnotation] != "" {
+		p.log.Warn().Str("role", o.key()).Msg("annotation " + regoAnnotation + " is not evaluated: the role allows what its rules say")
+	}
+	return &authz.Role{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Rules: authz.NewRules(o.Rules)}
+}
+
+func binding(o *object) *authz.Binding {
+	b := &authz.Binding{
+		Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Workspace: o.Metadata.Labels[workspaceLabel],
+		RoleKind: kind(o.RoleRef.Kind), Role: o.RoleRef.Name, Subjects: make([]authz.Subject, 0, len(o.Subjects)),
+	}
+	for _, s := range o.Subjects {
+		b.Subjects = append(b.Subjects, authz.Subject{Kind: kind(s.Kind), Namespace: s.Namespace, Name: s.Name})
+	}
+	return b
+}
+
+func namespace(o *object) *space {
+	return &space{name: o.Metadata.Name, workspace: o.Metadata.Labels[workspaceLabel]}
+}
+
+// kind is k without memory of its own: the words are few, the objects many.
+func kind(k string) string {
+	for _, known := range [...]string{"User", "Group", "ServiceAccount", "Role", "ClusterRole", "WorkspaceRole", "GlobalRole"} {
+		if k == known {
+			return known
+		}
+	}
+	return k
+}
+
+// key is an object's place in its store.
+func (o *object) key() string {
+	if o.Metadata.Namespace == "" {
+		return o.Metadata.Name
+	}
+	return o.Metadata.Namespace + "/" + o.Metadata.Name
+}
