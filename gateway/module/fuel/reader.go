@@ -44,13 +44,17 @@ func (r *reader) join(s *reader, what string) {
 }
 
 func (r *reader) byte() byte {
-	if r.pos >= r.end {
-		r.fail(r.pos, "unexpected end")
-		return 0
+	if p := r.pos; p < r.end {
+		r.pos++
+		return r.b[p]
 	}
-	c := r.b[r.pos]
-	r.pos++
-	return c
+	return r.noByte()
+}
+
+// noByte is apart so that byte can be inlined.
+func (r *reader) noByte() byte {
+	r.fail(r.pos, "unexpected end")
+	return 0
 }
 
 // want reads one byte that must be c.
@@ -71,11 +75,9 @@ func (r *reader) skip(n int) {
 
 // u32 reads an unsigned LEB128 number of at most 32 bits.
 func (r *reader) u32() uint32 {
-	if r.pos < r.end {
-		if c := r.b[r.pos]; c < 0x80 {
-			r.pos++
-			return uint32(c)
-		}
+	if p := r.pos; p < r.end && r.b[p] < 0x80 {
+		r.pos++
+		return uint32(r.b[p])
 	}
 	return r.longU32()
 }
