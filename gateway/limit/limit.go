@@ -4,7 +4,6 @@ package limit
 
 import (
 	"cmp"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/posternhq/postern/gateway/exchange"
@@ -69,7 +68,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	return exchange.Finding{
 		Stage: s.Name(), Verdict: exchange.Pass,
-		Details: map[string]any{"longRunning": x.Info.LongRunning(), "limit": strconv.FormatInt(s.gaugeOf(x).max, 10)},
+		Details: map[string]any{"longRunning": x.Info.LongRunning(), "limit": s.gaugeOf(x).max},
 	}
 }
 

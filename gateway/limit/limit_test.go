@@ -23,7 +23,7 @@ func serve(s *limit.Stage, info exchange.RequestInfo, inside func()) *fasthttp.R
 func TestLimitsAreApart(t *testing.T) {
 	s := limit.New(limit.Options{InFlight: 1, LongRunning: 1})
 	short := exchange.RequestInfo{Verb: "get"}
-	long := exchange.RequestInfo{Verb: "watch", IsResourceRequest: true}
+	long := exchange.RequestInfo{Verb: "watch", IsResourceRequest: true, IsKubernetesRequest: true}
 	var second, other *fasthttp.Response
 	var reached int
 	first := serve(s, short, func() {
@@ -49,9 +49,9 @@ func TestLimitsAreApart(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	s := limit.New(limit.Options{})
-	x := &exchange.Exchange{Info: exchange.RequestInfo{Verb: "watch", IsResourceRequest: true}}
+	x := &exchange.Exchange{Info: exchange.RequestInfo{Verb: "watch", IsResourceRequest: true, IsKubernetesRequest: true}}
 	f := s.Explain(x)
-	if f.Verdict != exchange.Pass || f.Details["longRunning"] != true || f.Details["limit"] != "10000" {
+	if f.Verdict != exchange.Pass || f.Details["longRunning"] != true || f.Details["limit"] != int64(10000) {
 		t.Errorf("%+v", f)
 	}
 }

@@ -22,20 +22,22 @@ type conn struct {
 	srv      *Server
 	ip       ipKey
 
-	phase phase
-	left  int64    // bytes of a body with a length still to come
-	chunk *chunks  // framing of a chunked body; else nil
-	early []byte   // received bytes of what comes after the message being read; at most Options.HeaderBytes
-	ready []byte   // end of a chunked body that may be handed on when chunk is nil; at most maxTrailers and some
-	fault *refusal // why the message cannot be read to its end
-	fresh bool     // no request yet
-	asked bool     // a client was asked for a body: it may have sent more than that
-	patience
+	phase    phase
+	left     int64    // bytes of a body with a length still to come
+	chunk    *chunks  // framing of a chunked body; else nil
+	early    []byte   // received bytes of what comes after the message being read; at most Options.HeaderBytes
+	ready    []byte   // end of a chunked body that may be handed on when chunk is nil; at most maxTrailers and some
+	fault    *refusal // why the message cannot be read to its end
+	fresh    bool     // no request yet
+	asked    bool     // a client was asked for a body: it may have sent more than that
+	patience patience
 
 	ids
 	waiting  atomic.Bool // for the first byte of a request: may be closed any time
 	watching atomic.Bool // answers a watch, which ends when a drain begins
-	failed   string      // id of the exchange that panicked after it had begun a body
+	lasting  bool        // answers a long-running request
+	failed   bool        // the exchange panicked after it had begun a body
+	id       string      // of the exchange being served
 	once     sync.Once
 }
 
@@ -203,99 +205,6 @@ func (c *conn) begin(p []byte, end int) (int, error) {
 	return end + c.take(p[end:]), nil
 }
 
-// readBody returns more of the body.
-func (c *conn) readBody(p []byte) (int, error) {
-	for c.fault == nil && c.phase == inBody {
-		in := p[:min(len(p), c.srv.opts.HeaderBytes)]
-		if c.chunk == nil {
-			in = p[:min(int64(len(p)), c.left)]
-		}
-		n := c.takeEarly(in)
-		if n == 0 {
-			n = c.awaitBody(in)
-		}
-		if n = c.take(in[:n]); n > 0 {
-			return n, nil
-		}
-	}
-	if c.fault != nil {
-		return 0, c.fault
-	}
-	return c.takeReady(p), nil
-}
-
-// awaitBody waits for bytes of the body; when none come, c.fault says why.
-func (c *conn) awaitBody(p []byte) int {
-	start := time.Now()
-	c.sock.waitUntil(start, start.Add(c.patience.left), true)
-	n, err := c.Conn.Read(p)
-	c.patience.spend(time.Since(start), n)
-	switch {
-	case n > 0:
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.fault = refuseSlow
-	default:
-		c.fault = refuseShort
-	}
-	return n
-}
-
-// take follows p, received bytes, and returns how many of them may be handed on now. What comes after the body is put
-// aside, and so is the end of a chunked body, from its last chunk's line feed on, until all of it has come: fasthttp
-// takes a body for complete whose trailers cannot be read. Of malformed bytes none is handed on, but c.fault is set.
-func (c *conn) take(p []byte) int {
-	if c.chunk == nil {
-		n := int(min(int64(len(p)), c.left))
-		if c.left -= int64(n); c.left == 0 {
-			c.phase = atHead
-		}
-		c.keepEarly(p[n:])
-		return n
-	}
-	n, done, bad := c.chunk.advance(p)
-	if bad != nil {
-		c.fault = bad
-		return 0
-	}
-	c.keepEarly(p[n:])
-	if c.chunk.state < atTrailer {
-		return n
-	}
-	give := n
-	if !done || len(c.ready) > 0 {
-		held := c.chunk.trailer + 1 - len(c.ready) // bytes of p to keep, should the body not end here
-		if done {
-			held = n
-		}
-		give = n - held
-		c.ready = append(c.ready, p[give:n]...)
-	}
-	if done {
-		c.phase = atHead
-		chunksPool.Put(c.chunk)
-		c.chunk = nil
-	}
-	return give
-}
-
-// keepEarly puts p back before what else was received early.
-func (c *conn) keepEarly(p []byte) {
-	switch {
-	case len(p) == 0:
-	case len(c.early) == 0:
-		c.early = append(c.early, p...)
-	default:
-		c.early = append(bytes.Clone(p), c.early...)
-	}
-}
-
-// takeReady moves the end of a body into p.
-func (c *conn) takeReady(p []byte) int {
-	n := copy(p, c.ready)
-	c.ready = c.ready[:copy(c.ready, c.ready[n:])]
-	return n
-}
-
 // takeEarly moves bytes that were received before into p.
 func (c *conn) takeEarly(p []byte) int {
 	if len(c.early) == 0 {
@@ -311,57 +220,4 @@ func (c *conn) refuse(r *refusal) {
 	c.phase, c.fault = isOver, r
 	c.srv.refused(c.RemoteAddr(), r)
 	_, _ = c.Conn.Write(r.answer(c.ids.next())) // the client may have left: then nobody misses the answer
-}
-
-// Close closes the connection, once. Where the client may still be sending, it waits a moment for it to stop: unread
-// bytes make the kernel reset the connection, and the client would lose the answer.
-func (c *conn) Close() (err error) {
-	c.once.Do(func() {
-		if c.phase == inBody || c.phase == isOver || c.asked || c.phase == atHead && len(c.early) > 0 {
-			c.linger()
-		}
-		if c.chunk != nil {
-			chunksPool.Put(c.chunk)
-			c.chunk = nil
-		}
-		c.srv.hangups.forget(c.sock)
-		c.sock.stall.Store(0) // TLS sets a deadline of its own for its goodbye
-		err = c.Conn.Close()
-		c.srv.conns.remove(c)
-	})
-	return err
-}
-
-// Bounds of linger: what nginx calls lingering_time, but shorter.
-const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 256 * 1024
-)
-
-func (c *conn) linger() {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok && c.Conn != net.Conn(c.sock) {
-		_ = c.sock.SetWriteDeadline(time.Now().Add(lingerTime))
-		_ = w.CloseWrite() // TLS: says goodbye
-	}
-	w, ok := c.sock.Conn.(interface{ CloseWrite() error })
-	if !ok || w.CloseWrite() != nil {
-		return
-	}
-	_ = c.sock.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.sock.Conn, lingerBytes)
-}
-
-// patience is how much longer to wait for a body. Waiting uses it up, bytes earn it back, so that a client may pause
-// for a while but not drip. Time in which nobody reads does not count.
-type patience struct {
-	left, most, perByte time.Duration
-}
-
-func (p *patience) restart(o *Options) {
-	*p = patience{left: o.BodyTimeout, most: o.BodyTimeout, perByte: time.Second / time.Duration(o.BodyRate)}
-}
-
-func (p *patience) spend(waited time.Duration, received int) {
-	p.left += time.Duration(received)*p.perByte - waited
-	p.left = max(min(p.left, p.most), 0)
 }

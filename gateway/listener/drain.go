@@ -10,6 +10,9 @@ import (
 // drainGrace is how long an idle connection stays open in a drain: the time a request needs that is on its way already.
 const drainGrace = 100 * time.Millisecond
 
+// breakOffTime is how long Shutdown waits for what it has broken off. Whoever does not notice until then is left behind.
+const breakOffTime = time.Second
+
 // Shutdown takes no more connections, closes idle ones, ends watches, so that their clients go to another replica at
 // once, and has every answer close its connection. Requests and tunnels go on until ctx ends, then they are broken off
 // and ctx's error is returned. The server cannot be used again.
@@ -24,7 +27,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("cannot wait for %d connections to end: %w", s.conns.count(), ctx.Err())
 		s.conns.each((*conn).breakOff)
-		<-s.conns.wait()
+		select {
+		case <-s.conns.wait():
+		case <-time.After(breakOffTime):
+		}
 	}
 	s.hangups.close()
 	if s.certs != nil {
@@ -51,7 +57,7 @@ func (s *Server) stop() bool {
 // drain ends what need not be waited for.
 func (c *conn) drain() {
 	if c.waiting.Load() {
-		_ = c.sock.SetReadDeadline(time.Now().Add(drainGrace))
+		_ = c.sock.Conn.SetReadDeadline(time.Now().Add(drainGrace))
 	}
 	if c.watching.Load() {
 		c.sock.peer.End()

@@ -42,6 +42,7 @@ var (
 	refuseExpect  = &refusal{417, "BadRequest", "only 100-continue can be expected"}
 	refuseLong    = &refusal{431, "RequestEntityTooLarge", "the head is too long"}
 	refuseVersion = &refusal{505, "BadRequest", "only HTTP/1.0 and HTTP/1.1 are served"}
+	refuse10      = &refusal{505, "BadRequest", "this answer has no length beforehand and needs HTTP/1.1"}
 	refuseFull    = &refusal{503, "ServiceUnavailable", "too many connections"}
 	refuseIP      = &refusal{429, "TooManyRequests", "too many connections from this address"}
 	refusePanic   = &refusal{500, "InternalError", "the gateway failed to serve this request; its log says why"}

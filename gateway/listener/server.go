@@ -25,6 +25,8 @@ type Server struct {
 	certs    *certificates // nil: plain HTTP
 	conns    *conns
 	draining atomic.Bool
+	// farewells has a token for each connection that was turned away and is given time to read why.
+	farewells chan struct{}
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -47,7 +49,7 @@ type stats struct{ accepted, tooMany, refused, panics atomic.Int64 }
 // New makes a server. It reads the TLS files, and holds resources until Shutdown.
 func New(o Options) (*Server, error) {
 	o = o.withDefaults()
-	s := &Server{opts: o, conns: newConns(o.MaxConnections, o.MaxConnectionsPerIP), listeners: map[net.Listener]struct{}{}}
+	s := &Server{opts: o, conns: newConns(o.MaxConnections, o.MaxConnectionsPerIP), listeners: map[net.Listener]struct{}{}, farewells: make(chan struct{}, 64)}
 	var err error
 	if s.hangups, err = newHangups(); err != nil {
 		return nil, err
@@ -63,6 +65,9 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// writeBuffer holds a chunk of 4,096 bytes, as fasthttp cuts streamed bodies, with its framing: one write, not two.
+const writeBuffer = 4096 + 64
+
 // newHTTP is fasthttp with all that it does by itself turned off: deadlines, counting and framing are the connection's.
 // It normalizes the names of request headers, since it compares them by case and stages must not have to: a client
 // that writes "impersonate-user" means it, too.
@@ -74,6 +79,7 @@ func (s *Server) newHTTP() *fasthttp.Server {
 		Logger:                       debugLogger{s.opts.Logger},
 		Concurrency:                  s.opts.MaxConnections + 1, // counted by conns
 		ReadBufferSize:               s.opts.HeaderBytes,
+		WriteBufferSize:              writeBuffer,
 		NoDefaultServerHeader:        true,
 		NoDefaultContentType:         true,
 		DisablePreParseMultipartForm: true,
@@ -128,7 +134,7 @@ func (s *Server) accept(nc net.Conn) {
 	sock.stall.Store(int64(s.opts.WriteTimeout))
 	c := &conn{Conn: sock, sock: sock, srv: s, ip: keyOf(nc.RemoteAddr()), fresh: true}
 	if r := s.conns.add(c); r != nil {
-		s.turnAway(nc, r)
+		s.turnAway(c, r)
 		return
 	}
 	s.hangups.watch(sock)
@@ -142,14 +148,25 @@ func (s *Server) accept(nc net.Conn) {
 }
 
 // turnAway answers nc without waiting for it: a few hundred bytes fit every socket's buffer. Over TLS there is nobody to
-// answer yet.
-func (s *Server) turnAway(nc net.Conn, r *refusal) {
+// answer yet. As long as few are turned away, they get the time to read the answer.
+func (s *Server) turnAway(c *conn, r *refusal) {
 	s.stats.tooMany.Add(1)
-	if s.certs == nil {
-		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
-		_, _ = nc.Write(r.answer(makeIDs()[:idLength]))
+	if s.certs != nil {
+		_ = c.sock.Conn.Close()
+		return
 	}
-	_ = nc.Close()
+	_ = c.sock.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	_, _ = c.sock.Conn.Write(r.answer(c.ids.next()))
+	select {
+	case s.farewells <- struct{}{}:
+		go func() {
+			c.linger()
+			_ = c.sock.Conn.Close()
+			<-s.farewells
+		}()
+	default:
+		_ = c.sock.Conn.Close()
+	}
 }
 
 // serveConn serves c until it is closed, or given to a tunnel.
@@ -185,9 +202,12 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, received time.Time) {
 	c := connOf(ctx)
 	ctx.Response.Header.DisableNormalizing() // an upstream's headers go on as they came
 	exchange.Run(ctx, &c.sock.peer, received, s.serve)
-	if c.failed != "" { // the body that the exchange had begun is dropped, which ends the exchange
-		refusePanic.into(ctx, c.failed)
-		c.failed = ""
+	if c.failed { // the body that the exchange had begun is dropped, which ends the exchange
+		refusePanic.into(ctx, c.id)
+		c.failed = false
+	}
+	if !ctx.Request.Header.IsHTTP11() {
+		c.answerHTTP10(ctx)
 	}
 	if ctx.Hijacked() {
 		c.phase = isRaw
@@ -199,15 +219,16 @@ func (s *Server) run(ctx *fasthttp.RequestCtx, received time.Time) {
 func (s *Server) answer(x *exchange.Exchange) {
 	ctx := x.HTTP
 	c := connOf(ctx)
-	id := c.ids.next()
-	x.ID = id
+	c.id = c.ids.next()
+	x.ID = c.id
 	s.guard(c, x)
 	if c.fault != nil && !ctx.Hijacked() && !ctx.Response.IsBodyStream() {
-		c.fault.into(ctx, id) // whatever the stage made of a body that it could not read
+		c.fault.into(ctx, c.id) // whatever the stage made of a body that it could not read
 		x.Reason = c.fault.message
 		s.refused(c.RemoteAddr(), c.fault)
 	}
-	ctx.Response.Header.Set(requestIDHeader, id)
+	ctx.Response.Header.Set(requestIDHeader, c.id)
+	c.lasting = x.Info.LongRunning()
 	watch := x.Info.Verb == "watch"
 	c.watching.Store(watch)
 	if s.draining.Load() {
@@ -220,21 +241,21 @@ func (s *Server) answer(x *exchange.Exchange) {
 
 // guard calls the handler, and answers for it when it panics.
 func (s *Server) guard(c *conn, x *exchange.Exchange) {
-	ctx, id := x.HTTP, x.ID
+	ctx := x.HTTP
 	defer func() {
 		r := recover()
 		if r == nil {
 			return
 		}
-		s.panicked(r, id)
+		s.panicked(r, c.id)
 		x.Reason = fmt.Sprintf("panic: %v", r)
 		switch {
 		case ctx.Hijacked(): // the tunnel stands: it ends the exchange
 		case ctx.Response.IsBodyStream(): // dropping the body would end the exchange: not while it is being served
 			ctx.Response.SetStatusCode(refusePanic.code)
-			c.failed = id
+			c.failed = true
 		default:
-			refusePanic.into(ctx, id)
+			refusePanic.into(ctx, c.id)
 		}
 	}()
 	s.opts.Serve(x)

@@ -19,8 +19,8 @@ type socket struct {
 	// stall is how long one Write may go without a byte leaving, in nanoseconds; 0: for ever. A write deadline is only
 	// moved when half of it has passed, so it is between half of stall and all of it.
 	stall   atomic.Int64
-	writeBy time.Time // write deadline as last set by Write
-	readBy  time.Time // read deadline as last set by waitUntil
+	writeBy atomic.Int64 // write deadline as last set by Write, in Unix nanoseconds; 0: somebody else set it
+	readBy  atomic.Int64 // read deadline as last set by waitUntil, likewise
 }
 
 // Write sends p, however long it takes, as long as the client takes some of it every now and then. It must go on here
@@ -42,19 +42,39 @@ func (s *socket) moveWriteDeadline() {
 	if stall == 0 {
 		return
 	}
-	if now := time.Now(); s.writeBy.Sub(now) < stall/2 {
-		s.writeBy = now.Add(stall)
-		_ = s.SetWriteDeadline(s.writeBy) // fails on a closed connection only, as will the write
+	if now := time.Now().UnixNano(); s.writeBy.Load()-now < int64(stall/2) {
+		s.writeBy.Store(now + int64(stall))
+		_ = s.Conn.SetWriteDeadline(time.Unix(0, now+int64(stall))) // fails on a closed connection only, as will the write
 	}
 }
 
 // waitUntil has reads fail after t. Moving a deadline by less than an eighth of what is left is not worth its price.
 func (s *socket) waitUntil(now, t time.Time, exact bool) {
-	if d := t.Sub(s.readBy); !exact && d >= 0 && d < t.Sub(now)/8 {
+	by := t.UnixNano()
+	if d := by - s.readBy.Load(); !exact && d >= 0 && d < int64(t.Sub(now))/8 {
 		return
 	}
-	s.readBy = t
-	_ = s.SetReadDeadline(t) // fails on a closed connection only, as will the read
+	s.readBy.Store(by)
+	_ = s.Conn.SetReadDeadline(t) // fails on a closed connection only, as will the read
+}
+
+// SetReadDeadline is for handlers and tunnels.
+func (s *socket) SetReadDeadline(t time.Time) error {
+	s.readBy.Store(0)
+	return s.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline is for handlers and tunnels. Where stall is set it holds until the next Write.
+func (s *socket) SetWriteDeadline(t time.Time) error {
+	s.writeBy.Store(0)
+	return s.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline is for handlers and tunnels.
+func (s *socket) SetDeadline(t time.Time) error {
+	s.readBy.Store(0)
+	s.writeBy.Store(0)
+	return s.Conn.SetDeadline(t)
 }
 
 // untimed takes all deadlines off, for a tunnel: what is silent there may be a shell that nobody types into. TCP
