@@ -36,6 +36,8 @@ func (c *conn) awaitBody(p []byte) int {
 	c.patience.spend(time.Since(start), n)
 	switch {
 	case n > 0:
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.sock.readBy.Load() == 0:
+		c.fault = notWanted
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.fault = refuseSlow
 	default:

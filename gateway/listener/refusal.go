@@ -45,6 +45,8 @@ var (
 	refuse10      = &refusal{505, "BadRequest", "this answer has no length beforehand and needs HTTP/1.1"}
 	refuseFull    = &refusal{503, "ServiceUnavailable", "too many connections"}
 	refuseIP      = &refusal{429, "TooManyRequests", "too many connections from this address"}
+	// notWanted is not an answer: who serves the request has one, and has set a read deadline to be rid of the body.
+	notWanted     = &refusal{413, "RequestEntityTooLarge", "the rest of the body is not wanted"}
 	refusePanic   = &refusal{500, "InternalError", "the gateway failed to serve this request; its log says why"}
 )
 

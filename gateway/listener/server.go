@@ -222,7 +222,7 @@ func (s *Server) answer(x *exchange.Exchange) {
 	c.id = c.ids.next()
 	x.ID = c.id
 	s.guard(c, x)
-	if c.fault != nil && !ctx.Hijacked() && !ctx.Response.IsBodyStream() {
+	if c.fault != nil && c.fault != notWanted && !ctx.Hijacked() && !ctx.Response.IsBodyStream() {
 		c.fault.into(ctx, c.id) // whatever the stage made of a body that it could not read
 		x.Reason = c.fault.message
 		s.refused(c.RemoteAddr(), c.fault)
