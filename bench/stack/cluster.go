@@ -120,6 +120,11 @@ func (s *stack) controlPlane(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
+	go func() {
+		if err := components.Tick(components.TickerLog(s.env), s.stopping); err != nil {
+			s.console.Say("%v", err)
+		}
+	}()
 	seeder := &seed.Seeder{Client: client, Users: s.users}
 	around, inner := errgroup.WithContext(ctx)
 	around.Go(func() error { return s.around(inner) })
@@ -143,16 +148,11 @@ func (s *stack) around(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		if err := components.Tick(components.TickerLog(s.env), ctx.Done()); err != nil {
-			s.console.Say("%v", err)
-		}
-	}()
 	return s.launchAll(ctx, components.ControllerManager(s.env), components.KubeScheduler(s.env), kubelet,
 		components.MetricsAPI(s.env), components.StateMetricsExporter(s.env))
 }
 
-// kwokDefaults writes the linked kwok's own stages and metrics to a file beside ours.
+// kwokDefaults writes the linked kwok's own stages to a file beside ours.
 func (s *stack) kwokDefaults(ctx context.Context) error {
 	file, err := os.Create(components.KwokDefaults(s.env))
 	if err != nil {

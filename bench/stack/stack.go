@@ -30,6 +30,8 @@ type stack struct {
 	book    *ports.Book
 	users   []seed.User
 	lock    *os.File // held open: the lock ends with it
+	// stopping is closed when the stack begins to stop.
+	stopping chan struct{}
 }
 
 // Up starts the stack and keeps it running until ctx ends, then stops it; that is no error. It is an error when anything
@@ -41,6 +43,7 @@ func Up(ctx context.Context, options Options) error {
 	}
 	defer s.lock.Close()
 	err = s.run(ctx)
+	close(s.stopping)
 	stopping := time.Now()
 	if stopErr := s.group.Stop(); stopErr != nil {
 		s.console.Say("%v", stopErr)
@@ -87,7 +90,7 @@ func prepare(options Options) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{options: options, env: env, lock: lock, console: &console{out: options.Out, start: time.Now()}}
+	s := &stack{options: options, env: env, lock: lock, console: &console{out: options.Out, start: time.Now()}, stopping: make(chan struct{})}
 	s.group = proc.NewGroup(logs)
 	s.builder = &build.Builder{Root: env.Root, Bin: env.Bin, Group: s.group, Say: s.console.Say}
 	if err := s.reservePorts(); err != nil {

@@ -2,6 +2,7 @@ package build
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,7 @@ import (
 // Debian finds the program called command, from the PATH's usual folders or from the Debian package that has it. A package
 // is fetched and unpacked into a folder of ours: nothing is installed, no daemon is started, no root is needed.
 func (b *Builder) Debian(ctx context.Context, dir, pkg, command string) (string, error) {
-	for _, folder := range []string{"/usr/bin", "/usr/local/bin", filepath.Join(dir, "root", "usr", "bin")} {
+	for _, folder := range []string{"/usr/bin", "/usr/local/bin", filepath.Join(dir, pkg, "usr", "bin")} {
 		if path := filepath.Join(folder, command); executable(path) {
 			return path, nil
 		}
@@ -37,20 +38,32 @@ func (b *Builder) Debian(ctx context.Context, dir, pkg, command string) (string,
 	if err != nil || len(files) == 0 {
 		return "", fmt.Errorf("cannot find the fetched Debian package %q (%v)", pkg, err)
 	}
-	unpack := proc.Spec{Name: "dpkg-" + pkg, Path: "dpkg-deb", Args: []string{"-x", files[len(files)-1], filepath.Join(dir, "root")}}
-	if err := b.Group.Run(ctx, unpack, io.Discard); err != nil {
+	if err := b.unpack(ctx, files[len(files)-1], filepath.Join(dir, pkg)); err != nil {
 		return "", fmt.Errorf("cannot unpack the Debian package %q: %w", pkg, err)
 	}
-	path := filepath.Join(dir, "root", "usr", "bin", command)
+	path := filepath.Join(dir, pkg, "usr", "bin", command)
 	if !executable(path) {
 		return "", fmt.Errorf("cannot find %q in the Debian package %q", command, pkg)
 	}
 	return path, nil
 }
 
+// unpack puts the content of a package file into folder in one step: an interrupted run must leave no half program.
+func (b *Builder) unpack(ctx context.Context, file, folder string) error {
+	temporary := folder + ".tmp"
+	if err := errors.Join(os.RemoveAll(temporary), os.RemoveAll(folder)); err != nil {
+		return err
+	}
+	spec := proc.Spec{Name: "dpkg-" + filepath.Base(folder), Path: "dpkg-deb", Args: []string{"-x", file, temporary}}
+	if err := b.Group.Run(ctx, spec, io.Discard); err != nil {
+		return err
+	}
+	return os.Rename(temporary, folder)
+}
+
 // aptFolders makes apt's folders below dir and gives the options that point apt at them, so that it needs no root.
 func aptFolders(dir string) ([]string, error) {
-	for _, folder := range []string{"lists/partial", "cache/archives/partial", "packages", "root"} {
+	for _, folder := range []string{"lists/partial", "cache/archives/partial", "packages"} {
 		if err := os.MkdirAll(filepath.Join(dir, folder), 0o755); err != nil {
 			return nil, fmt.Errorf("cannot make apt's folder: %w", err)
 		}

@@ -5,7 +5,7 @@ import "strconv"
 // ControllerManager is our small set of Kubernetes' own controllers; see kube/controllerset.go.
 func ControllerManager(e Env) Component {
 	return Component{
-		Spec: e.kube("controllers", "controllers", "--kubeconfig="+e.Kubeconfig("controllers"),
+		Spec: e.kube("controller-manager", "controllers", "--kubeconfig="+e.Kubeconfig("controllers"),
 			"--root-ca-file="+e.PKI("ca.crt"), "--listen="+e.Address(Controllers)),
 		Ports: []string{Controllers},
 		Ready: "http://" + e.Address(Controllers) + "/healthz",

@@ -12,7 +12,8 @@ func MetricsAPI(e Env) Component {
 			"--tls-cert-file="+e.PKI(certificateServing+".crt"), "--tls-private-key-file="+e.PKI(certificateServing+".key"),
 			// kwok's certificate names loopback, not the nodes.
 			"--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--kubelet-use-node-status-port",
-			"--metric-resolution=10s"), // the shortest that it accepts: its first figures come after two scrapes
+			// The shortest resolution that it accepts; it has to be longer than the timeout. First figures come after two scrapes.
+			"--metric-resolution=10s", "--kubelet-request-timeout=5s"),
 		Ports: []string{MetricsServer},
 		Ready: "https://" + e.Address(MetricsServer) + "/livez",
 	}
@@ -37,6 +38,7 @@ func NodeMetrics(e Env, binary string) Component {
 	}
 	c.Name, c.Path, c.Dir = "node-exporter", binary, e.Dir
 	c.Args = []string{"--web.listen-address=" + e.Address(NodeExporter),
+		"--no-collector.systemd", // only logs errors where systemd does not run
 		"--collector.textfile.directory=" + filepath.Join(e.Dir, "textfile")}
 	return c
 }

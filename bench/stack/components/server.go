@@ -8,6 +8,8 @@ func Server(e Env) Component {
 		// No endpoint of a loopback address can be published for the service "kubernetes", so it isn't tried.
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=10.96.0.0/16",
+		// It taints new nodes "not ready" until the node life cycle controller, which does not run here, takes that away.
+		"--disable-admission-plugins=TaintNodesByCondition",
 		"--authorization-mode=Node,RBAC", "--allow-privileged=true",
 		"--token-auth-file=" + e.Dir + "/tokens.csv",
 		"--tls-cert-file=" + e.PKI(certificateServing+".crt"), "--tls-private-key-file=" + e.PKI(certificateServing+".key"),

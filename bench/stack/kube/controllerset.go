@@ -13,7 +13,6 @@ import (
 	"k8s.io/kubernetes/pkg/controller/cronjob"
 	"k8s.io/kubernetes/pkg/controller/daemon"
 	"k8s.io/kubernetes/pkg/controller/deployment"
-	"k8s.io/kubernetes/pkg/controller/endpointslice"
 	"k8s.io/kubernetes/pkg/controller/garbagecollector"
 	"k8s.io/kubernetes/pkg/controller/job"
 	"k8s.io/kubernetes/pkg/controller/namespace"
@@ -27,15 +26,13 @@ const (
 
 	gcPeriod        = 30 * time.Second // how often new kinds (CRDs) are discovered; upstream's period
 	namespacePeriod = 5 * time.Minute  // upstream's default resync of namespaces
-
-	endpointsPerSlice = 100 // upstream's default
 )
 
 // loop runs one controller until its context ends.
 type loop = func(context.Context)
 
 // controllerSet has a constructor for each controller. Left out on purpose: resource quotas, node life cycle (kwok keeps
-// nodes Ready without heartbeats), volumes, autoscaling, disruption, certificates.
+// nodes Ready without heartbeats), endpoints (pod addresses are loopback, which EndpointSlices refuse), volumes, autoscaling, disruption, certificates.
 var controllerSet = map[string]func(context.Context, *manager) (loop, error){
 	"serviceaccount":         newServiceAccount,
 	"namespace":              newNamespace,
@@ -48,7 +45,6 @@ var controllerSet = map[string]func(context.Context, *manager) (loop, error){
 	"daemonset":              newDaemonSet,
 	"job":                    newJob,
 	"cronjob":                newCronJob,
-	"endpointslice":          newEndpointSlice,
 }
 
 func newServiceAccount(ctx context.Context, m *manager) (loop, error) {
@@ -142,12 +138,5 @@ func newCronJob(ctx context.Context, m *manager) (loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context) { c.Run(ctx, workers) }, nil
-}
-
-func newEndpointSlice(ctx context.Context, m *manager) (loop, error) {
-	core := m.informers.Core().V1()
-	c := endpointslice.NewController(ctx, core.Pods(), core.Services(), core.Nodes(), m.informers.Discovery().V1().EndpointSlices(),
-		endpointsPerSlice, m.client, 0)
 	return func(ctx context.Context) { c.Run(ctx, workers) }, nil
 }

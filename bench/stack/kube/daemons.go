@@ -12,7 +12,6 @@ import (
 	kubectlcmd "k8s.io/kubectl/pkg/cmd"
 	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	schedulerapp "k8s.io/kubernetes/cmd/kube-scheduler/app"
-	"sigs.k8s.io/kwok/kustomize/metrics/resource"
 	"sigs.k8s.io/kwok/kustomize/metrics/usage"
 	nodestages "sigs.k8s.io/kwok/kustomize/stage/node/fast"
 	podstages "sigs.k8s.io/kwok/kustomize/stage/pod/fast"
@@ -61,7 +60,7 @@ func kwok() int {
 	return 0
 }
 
-// kwokDefaults prints the stages and metrics that the linked kwok carries itself. A configuration file takes kwok's
+// kwokDefaults prints the stages and the usage rule that the linked kwok carries itself. A configuration file takes kwok's
 // defaults away, so the supervisor passes these back beside its own file, always of the right version.
 func kwokDefaults() int {
 	documents := []string{
@@ -69,7 +68,6 @@ func kwokDefaults() int {
 		podstages.DefaultPodReady,
 		podstages.DefaultPodComplete,
 		podstages.DefaultPodDelete,
-		resource.DefaultMetricsResource,
 		usage.DefaultUsageFromAnnotation,
 	}
 	if _, err := fmt.Fprintln(os.Stdout, strings.Join(documents, "\n---\n")); err != nil {

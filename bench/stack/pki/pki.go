@@ -130,7 +130,8 @@ func (a *authority) issueServer(dir string) error {
 		Subject:     pkix.Name{CommonName: "postern-stack"},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"},
+		// The last one is what the aggregator expects of metrics-server.
+		DNSNames: []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "metrics-server.kube-system.svc"},
 		// 10.96.0.1 is the first address of the service range: the service "kubernetes".
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback, net.IPv4(10, 96, 0, 1)},
 	}, leafLife, a)
