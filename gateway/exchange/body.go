@@ -58,6 +58,9 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 	}()
 	n, err = s.body.(io.WriterTo).WriteTo(w)
 	s.x.Written += n
+	if err != nil && s.x.peer.endedByServer() {
+		err = nil
+	}
 	return n, err
 }
 

@@ -17,7 +17,6 @@ type rest struct {
 	whole    bool  // the body has been read to its end
 	keep     bool  // the connection may be used again after it
 	through  bool  // the first write goes through the server's writer, which still holds the head
-	plain    bool  // the client gets the body without framing, and no trailers
 }
 
 // begin decodes what has arrived of the body together with the head. It does not wait.
@@ -123,9 +122,6 @@ func (c *call) readTrailer() error {
 }
 
 func (c *call) copyTrailer(b []byte) {
-	if c.rest.plain {
-		return
-	}
 	h := &c.x.HTTP.Response.Header
 	for _, f := range c.rest.trailer.fields {
 		// fasthttp refuses names that no trailer may have: framing, credentials, cookies.

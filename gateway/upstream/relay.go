@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"io"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -37,8 +36,6 @@ func (c *call) relay() error {
 	switch {
 	case c.head.length >= 0 && c.head.length <= int64(c.rest.to-c.rest.from):
 		c.relayBuffered()
-	case c.head.length < 0 && !c.x.HTTP.Request.Header.IsHTTP11():
-		c.relayUntilClose()
 	default:
 		c.relayStream()
 	}
@@ -110,22 +107,4 @@ func (c *call) copyHead() {
 			_ = h.AddTrailerBytes(value) // a name that no trailer may have is left out
 		}
 	}
-}
-
-// relayUntilClose streams a body of unknown length to an HTTP/1.0 client, who knows no chunks: the connection's end is
-// the body's.
-func (c *call) relayUntilClose() {
-	c.up.stop(c)
-	_ = c.untime()
-	c.rest.plain = true
-	c.x.HTTP.Response.SetConnectionClose()
-	head := append([]byte(nil), c.x.HTTP.Response.Header.Header()...)
-	c.tunnel(func(client io.Writer) error {
-		if _, err := client.Write(head); err != nil {
-			return err
-		}
-		n, err := io.Copy(client, struct{ io.Reader }{c})
-		c.x.Written += n
-		return err
-	})
 }

@@ -180,13 +180,3 @@ func TestTrailers(t *testing.T) {
 		t.Errorf("got %v", resp.Trailer)
 	}
 }
-
-// TestOldClient: a client of HTTP/1.0 knows no chunks and gets a body of unknown length until the connection's end.
-func TestOldClient(t *testing.T) {
-	up := newTarget(t, answer("HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n4\r\n you\r\n0\r\nT: x\r\n\r\n", false))
-	g := newGateway(t, Options{Addr: up.addr}, Request{})
-	if got := g.raw(t, "GET / HTTP/1.0\r\n\r\n"); got != "HTTP/1.1 200 OK\r\nA: b\r\nConnection: close\r\n\r\nhi you" {
-		t.Errorf("got %q", got)
-	}
-	g.end(t)
-}

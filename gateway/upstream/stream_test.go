@@ -290,3 +290,23 @@ func TestBothWays(t *testing.T) {
 		t.Errorf("got %q, %v", b, err)
 	}
 }
+
+// TestEnd: a watch that the gateway ends, because it shuts down, ends as if the server had ended it.
+func TestEnd(t *testing.T) {
+	up := newTarget(t, func(_ int, c *net.TCPConn, r *bufio.Reader) {
+		_, _ = readHead(r)
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n")
+		_, _ = io.Copy(io.Discard, r)
+	})
+	g := newGateway(t, Options{Addr: up.addr}, Request{LongRunning: true})
+	c := g.dial(t)
+	_, _ = io.WriteString(c, req)
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.peer.End()
+	if b, err := io.ReadAll(resp.Body); err != nil || string(b) != "hi" {
+		t.Errorf("got %q, %v", b, err)
+	}
+}

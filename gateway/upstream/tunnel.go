@@ -18,23 +18,12 @@ func (c *call) relayTunnel() {
 	c.cn.dropBuffer()
 	c.x.CancelOnGone(nil) // a client that closes its sending half still reads: the splice sees to its end
 	c.pool.tunnels.Add(1)
-	c.tunnel(func(client io.Writer) error {
+	c.x.Tunnel(func(client net.Conn) error {
+		defer c.end(false)
 		if _, err := client.Write(first); err != nil {
 			return err
 		}
-		return c.splice(client.(net.Conn))
-	})
-}
-
-// tunnel hands the client's connection to f, and ends the call after it.
-func (c *call) tunnel(f func(client io.Writer) error) {
-	c.x.Tunnel(func(client net.Conn) error {
-		err := f(client)
-		if err != nil {
-			reset(client)
-		}
-		c.end(false)
-		return err
+		return c.splice(client)
 	})
 }
 
@@ -128,17 +117,4 @@ func closeWrite(c net.Conn) bool {
 		return w.CloseWrite() == nil
 	}
 	return false
-}
-
-// reset makes c's close an abortive one, so that the end of a broken body does not look like its end.
-func reset(c net.Conn) {
-	if w, ok := c.(interface{ UnsafeConn() net.Conn }); ok {
-		c = w.UnsafeConn()
-	}
-	if w, ok := c.(interface{ NetConn() net.Conn }); ok {
-		c = w.NetConn()
-	}
-	if w, ok := c.(interface{ SetLinger(sec int) error }); ok {
-		_ = w.SetLinger(0)
-	}
 }

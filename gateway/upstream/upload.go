@@ -177,11 +177,14 @@ func (u *upload) stop(c *call) {
 		return
 	}
 	c.x.HTTP.Response.SetConnectionClose()
-	_ = c.x.HTTP.Conn().SetReadDeadline(past)
 	c.mu.Lock()
 	u.cut = true
 	_ = c.cn.raw.SetWriteDeadline(past)
 	c.mu.Unlock()
-	<-u.done
-	u.finished = true
+	for { // again, should the listener just have set a deadline of its own
+		_ = c.x.HTTP.Conn().SetReadDeadline(past)
+		if u.over(earlyGrace) {
+			return
+		}
+	}
 }
