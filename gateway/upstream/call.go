@@ -100,7 +100,7 @@ func (c *call) again(kind Kind, wrote int) bool {
 	if wrote == 0 {
 		return true
 	}
-	switch string(c.x.HTTP.Request.Header.Method()) {
+	switch string(c.method()) {
 	case "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE":
 		return c.body == noBody
 	}

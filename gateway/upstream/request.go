@@ -11,6 +11,9 @@ import (
 type Request struct {
 	// Prefix goes before the exchange's request target: a path without a slash at its end, or nothing.
 	Prefix string
+	// Target takes the request target's place, Method the method's; empty: the exchange's own. Whether a response has a
+	// body is read from the exchange's method: HEAD is not to be changed, nor to be changed into.
+	Target, Method string
 	// Drop are the headers, and trailers, that do not go upstream; nil: only the hop-by-hop ones.
 	Drop *Names
 	// Rewrite, unless nil, gets every header line that Drop holds back, and may append another in its place.
@@ -66,7 +69,10 @@ const maxInline = 8 << 10
 // appendHead makes the request's head, and its body if that is small, in c.out.
 func (c *call) appendHead() error {
 	h := &c.x.HTTP.Request.Header
-	method, uri := h.Method(), h.RequestURI()
+	method, uri := c.method(), h.RequestURI()
+	if c.req.Target != "" {
+		uri = []byte(c.req.Target)
+	}
 	switch {
 	case !isToken(method), string(method) == "CONNECT":
 		return errMethod
@@ -90,6 +96,14 @@ func (c *call) appendHead() error {
 		return c.inline(size)
 	}
 	return nil
+}
+
+// method is the method that is sent.
+func (c *call) method() []byte {
+	if c.req.Method != "" {
+		return []byte(c.req.Method)
+	}
+	return c.x.HTTP.Request.Header.Method()
 }
 
 // isTarget says whether uri can stand in a request line: no space, no control byte.
