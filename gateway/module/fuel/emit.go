@@ -55,13 +55,16 @@ func (m *module) emitCode(out []byte) []byte {
 	})
 }
 
-// emitRefill appends the function that is called when the counter has run out: it refills the counter, then calls the host.
+// emitRefill appends the function that is called when the counter has run out: it adds the interval to the counter and calls the
+// host until the counter is positive. Once is enough but for large bulk instructions.
 func (m *module) emitRefill(out []byte) []byte {
-	out = append(out, 0) // locals
+	out = append(out, 0, opLoop, blockEmpty) // no locals
 	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
 	out = appendS32(append(out, opI32Const), m.opts.Interval)
 	out = appendU32(append(out, opI32Add, opGlobalSet), m.fuelGlobal())
-	return append(m.emitCall(out, m.spendFunc()), opEnd)
+	out = m.emitCall(out, m.spendFunc())
+	out = m.emitRunOut(out)
+	return append(out, opBrIf, 0, opEnd, opEnd)
 }
 
 func (m *module) emitCall(out []byte, f uint32) []byte {
@@ -108,6 +111,8 @@ func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
 			out = m.emitCheck(out, m.loopSteps(s))
 		}
 		return out
+	case siteBulk:
+		return m.emitBulk(out, s.arg)
 	}
 	loop := &m.sites[s.loop]
 	if loop.atHeader() {
@@ -128,13 +133,33 @@ func (m *module) emitCount(out []byte, w int32) []byte {
 	out = appendU32(append(out, opGlobalGet), g)
 	out = appendS32(append(out, opI32Const), w)
 	out = appendU32(append(out, opI32Sub, opGlobalSet), g)
-	out = appendU32(append(out, opGlobalGet), g)
+	return m.emitRunOut(out)
+}
+
+func (m *module) emitRunOut(out []byte) []byte {
+	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
 	return append(out, opI32Const, 1, opI32LtS)
+}
+
+// emitBulk counts a step for every 2^shift of the size on top of the stack, and leaves the size there. The size is back on the
+// stack before the call, since the host might call the guest again meanwhile.
+func (m *module) emitBulk(out []byte, shift uint32) []byte {
+	out = appendU32(append(out, opGlobalSet), m.sizeGlobal())
+	out = appendU32(append(out, opGlobalGet), m.sizeGlobal())
+	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
+	out = appendU32(append(out, opGlobalGet), m.sizeGlobal())
+	out = append(out, opI32Const, byte(shift), opI32ShrU, opI32Sub)
+	out = appendU32(append(out, opGlobalSet), m.fuelGlobal())
+	return m.emitRefillIf(m.emitRunOut(out))
 }
 
 // emitCheck counts w steps, without touching the stack.
 func (m *module) emitCheck(out []byte, w int32) []byte {
-	out = append(m.emitCount(out, w), opIf, blockEmpty)
+	return m.emitRefillIf(m.emitCount(out, w))
+}
+
+func (m *module) emitRefillIf(out []byte) []byte {
+	out = append(out, opIf, blockEmpty)
 	return append(m.emitCall(out, m.refillFunc()), opEnd)
 }
 

@@ -59,6 +59,7 @@ func (m *module) spendType() uint32  { return uint32(len(m.params)) }
 func (m *module) spendFunc() uint32  { return m.funcImports }
 func (m *module) refillFunc() uint32 { return m.funcs + 1 }
 func (m *module) fuelGlobal() uint32 { return m.globals }
+func (m *module) sizeGlobal() uint32 { return m.globals + 1 } // size of a bulk instruction while its steps are counted
 
 func (m *module) moved(f uint32) uint32 {
 	if f >= m.funcImports {

@@ -169,3 +169,35 @@ func TestCodeBehindAnEntryLoopCounts(t *testing.T) {
 		t.Error("no call of the host in 64 KiB of code")
 	}
 }
+
+// A bulk instruction counts by its size, or else 1,000 of the largest would pass between two calls of the host.
+func TestBulkInstructionsCountBySize(t *testing.T) {
+	a := &asm{mems: [][]byte{{0, 64}}, datas: [][]byte{cat([]byte{1}, text("data"))}, dataCount: true}
+	size := []byte{0x20, 0}
+	at := []byte{opI32Const, 0}
+	sig := a.sig([]byte{i32}, nil)
+	a.export("fill", kindFunc, a.fn(sig, 0, cat(at, []byte{opI32Const, 7}, size, []byte{opMisc, 11, 0})...))
+	a.export("copy", kindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 10, 0, 0})...))
+	a.export("init", kindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 8, 0, 0})...))
+	h := host{}
+	m := h.mustStart(t, mustRewrite(t, a.bytes(), Options{Interval: 10}))
+	for _, export := range []string{"fill", "copy"} {
+		h.spends = 0
+		call(t, m, export, 4<<20)
+		if h.spends < 25 || h.spends > 26 { // 4 MiB are 256 steps of 16 KiB
+			t.Errorf("%s: %d calls of the host, want 25 or 26", export, h.spends)
+		}
+	}
+	h.spend = func() { // calls the guest again, with another size
+		h.spend = nil
+		call(t, m, "fill", 1)
+	}
+	call(t, m, "fill", 4<<20)
+	if b, _ := m.Memory().ReadByte(4<<20 - 1); b != 7 {
+		t.Error("a call from within spend changed the size of a fill")
+	}
+	h.spends = 0
+	if _, err := m.ExportedFunction("init").Call(context.Background(), 1<<32-1); err == nil || h.spends < 26_000 {
+		t.Errorf("init of 4 GiB: %d calls of the host and error %v, want the steps and a trap", h.spends, err)
+	}
+}

@@ -155,12 +155,29 @@ func (s *scanner) prefixed(imm immediate, at int) {
 		}
 	} else if int(op) < len(miscImmediates) {
 		kind = miscImmediates[op]
+		s.bulk(op, at)
 	}
 	if kind == immUnknown {
 		s.fail(at, "unknown instruction %#x %#x", s.b[at], op)
 		return
 	}
 	s.rare(kind, at)
+}
+
+// A step of a bulk instruction is 16 KiB, which take one or two microseconds; an entry of a table has 8 bytes.
+const (
+	bulkShift  = 14
+	tableShift = 11
+)
+
+// bulk notes the instructions that run for long without a branch.
+func (s *scanner) bulk(op byte, at int) {
+	switch op {
+	case 8, 10, 11: // memory.init, memory.copy, memory.fill
+		s.m.sites = append(s.m.sites, site{at: uint32(at), arg: bulkShift, kind: siteBulk})
+	case 12, 14, 17: // table.init, table.copy, table.fill
+		s.m.sites = append(s.m.sites, site{at: uint32(at), arg: tableShift, kind: siteBulk})
+	}
 }
 
 // funcIndex reads the index of a function, of which only those that move are sites.

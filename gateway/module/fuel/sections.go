@@ -181,7 +181,8 @@ func (m *module) globalSection(r *reader) []byte {
 		w.constExpr()
 	}
 	added := append(appendS32([]byte{typeI32, 1, opI32Const}, m.opts.Interval), opEnd)
-	return extended(n, w.done(), added)
+	added = append(added, typeI32, 1, opI32Const, 0, opEnd)
+	return extended(n+1, w.done(), added)
 }
 
 func (m *module) exports(r *reader) []byte {

@@ -35,6 +35,7 @@ const (
 	siteLoop                 // header of a loop
 	siteBr                   // br to a loop
 	siteBrIf                 // br_if to a loop
+	siteBulk                 // instruction with its size on top of the stack; arg: binary logarithm of the size of a step
 )
 
 // branchesAtHeader, as the number of branches to a loop, says that the step must be counted at its header: a branch with
