@@ -13,8 +13,8 @@ import (
 const variablePrefix = "KUBESPHERE_"
 
 // serviceLink matches what the kubelet puts into every container for a Service
-// that is called kubesphere, and for each of the form kubesphere-x.
-var serviceLink = regexp.MustCompile(`^KUBESPHERE_(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_|$)`)
+// whose name begins with kubesphere, as NAME=value.
+var serviceLink = regexp.MustCompile(`^KUBESPHERE_(\w+_)?(SERVICE_(HOST|PORT)(_\w+)?=|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://|PORT_\d+_(TCP|UDP|SCTP)_)`)
 
 // deepest bounds the number of words in the path of a variable.
 const deepest = 8
@@ -32,7 +32,7 @@ func (l *loader) addVariables(environ []string) {
 	l.eachVariable(environ, func(name, text string, t target, ok bool) any {
 		switch {
 		case !ok:
-			l.unknownVariable(name)
+			l.unknownVariable(name, text)
 		case text != "" && len(t.at) <= deepest:
 			rounds[len(t.at)] = true
 		}
@@ -72,8 +72,8 @@ func (l *loader) eachVariable(environ []string, value func(name, text string, t 
 
 // unknownVariable only warns, also in strict mode: the environment belongs to
 // others too.
-func (l *loader) unknownVariable(name string) {
-	if serviceLink.MatchString(name) {
+func (l *loader) unknownVariable(name, text string) {
+	if serviceLink.MatchString(name + "=" + text) {
 		return
 	}
 	var names []string

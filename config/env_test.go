@@ -115,6 +115,8 @@ func TestStructuredVariables(t *testing.T) {
 			"KUBESPHERE_MONITORING_ENDPOINT=", // empty is not set
 			"KUBESPHERE_SERVICE_HOST=10.0.0.1",
 			"KUBESPHERE_PORT_80_TCP=tcp://10.0.0.1:80",
+			"KUBESPHERE_PORT_80_TCP_ADDR=10.0.0.1",
+			"KUBESPHERE_API_PORT=tcp://10.0.0.1:80",
 			"KUBESPHERE_SERVICE_PORT_HTTP=80",
 			"OTHER=1", "KUBESPHERE_NOEQUALS",
 		},
@@ -143,7 +145,10 @@ func TestStructuredVariables(t *testing.T) {
 
 func TestOddVariables(t *testing.T) {
 	file := writeFile(t, "{}")
-	_, report := mustLoad(t, Options{File: file, Env: []string{"KUBESPHERE_MONITORING_ENDPONT=x", "KUBESPHERE_CACHE_OPTIONS_=x"}, Strict: true})
+	_, report := mustLoad(t, Options{File: file, Env: []string{"KUBESPHERE_MONITORING_ENDPONT=x", "KUBESPHERE_CACHE_OPTION_PORT=1"}, Strict: true})
+	if !slices.ContainsFunc(report.Warnings, func(p Problem) bool { return p.File == "KUBESPHERE_CACHE_OPTION_PORT" }) {
+		t.Errorf("a typing error passes for a service's link: %v", report.Warnings)
+	}
 	want := "KUBESPHERE_MONITORING_ENDPONT: unknown variable, ignored; the nearest known key is KUBESPHERE_MONITORING_ENDPOINT"
 	if !slices.ContainsFunc(report.Warnings, func(p Problem) bool { return p.String() == want }) {
 		t.Errorf("warnings: %v", report.Warnings)
