@@ -1,0 +1,370 @@
+package kube
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
+	"k8s.io/client-go/rest"
+
+	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/authz"
+	"github.com/posternhq/postern/gateway/exchange"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lines gathers a log.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs stores that follow s until the test ends.
+func start(t *testing.T, s *server) (*Stores, *lines) {
+	t.Helper()
+	log := new(lines)
+	p, err := New(Options{Config: s.config(), Log: zerolog.New(log)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := p.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { stop(); <-ended })
+	return p, log
+}
+
+func synced(t *testing.T, p *Stores) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := p.WaitSynced(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("still not so: %s", what)
+		}
+	}
+}
+
+// may says whether a user may get a resource in a namespace.
+func may(p *Stores, who, resource, namespace string) bool {
+	info := exchange.RequestInfo{Verb: "get", Resource: resource, Namespace: namespace, IsResourceRequest: true}
+	if namespace != "" {
+		info.Scope = exchange.ScopeNamespace
+	}
+	return authz.NewAuthorizer("", p).Authorize(&exchange.User{Name: who, Groups: []string{"everybody"}}, &info).Allowed
+}
+
+const pods = `"rules":[{"verbs":["get"],"apiGroups":[""],"resources":["pods"]}]`
+
+func to(kind, role, subjectKind, subject string) string {
+	return fmt.Sprintf(`"roleRef":{"apiGroup":"x","kind":%q,"name":%q},"subjects":[{"kind":%q,"name":%q}]`, kind, role, subjectKind, subject)
+}
+
+// platform has a user and a role of every kind.
+func platform(s *server) {
+	s.put(path("users"), "alice", "", `"spec":{"email":"a@b","groups":["devs"],"password":"$2a$10$x"},"status":{"state":"Active"}`)
+	s.put(path("globalroles"), "reader", "", pods)
+	s.put(path("workspaceroles"), "ws1-reader", "kubesphere.io/workspace=ws1", pods)
+	s.put(path("clusterroles"), "reader", "", `"rules":[{"verbs":["get"],"apiGroups":[""],"resources":["nodes"]}]`)
+	s.put(path("roles"), "ns9/reader", "", pods)
+	s.put(path("globalrolebindings"), "g", "", to("GlobalRole", "reader", "User", "gina"))
+	s.put(path("workspacerolebindings"), "w", "kubesphere.io/workspace=ws1", to("WorkspaceRole", "ws1-reader", "User", "wanda"))
+	s.put(path("clusterrolebindings"), "c", "", to("ClusterRole", "reader", "Group", "everybody"))
+	s.put(path("rolebindings"), "ns9/r", "", to("Role", "reader", "User", "nick"))
+	s.put(path("namespaces"), "ns1", "kubesphere.io/workspace=ws1", `"spec":{"finalizers":["kubernetes"]}`)
+	s.put(path("namespaces"), "kube-system", "", "")
+}
+
+func TestEverythingIsReadAndFollowed(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	p, _ := start(t, s)
+	synced(t, p)
+	if err := p.Synced(); err != nil {
+		t.Error(err)
+	}
+	a := p.Account("alice")
+	if a == nil || a.State != authn.Active || a.UID != "uid-alice" || a.PasswordHash != "$2a$10$x" || len(a.Groups) != 1 || a.Groups[0] != "devs" {
+		t.Errorf("account %+v", a)
+	}
+	if p.Account("bob") != nil {
+		t.Error("there is a bob")
+	}
+	for _, c := range []struct {
+		who, resource, namespace string
+		want                     bool
+	}{
+		{"gina", "pods", "kube-system", true}, {"wanda", "pods", "ns1", true}, {"wanda", "pods", "kube-system", false},
+		{"nick", "pods", "ns9", true}, {"nick", "pods", "ns1", false}, {"anybody", "nodes", "", true}, {"anybody", "pods", "", false},
+	} {
+		if got := may(p, c.who, c.resource, c.namespace); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+
+	s.put(path("rolebindings"), "ns1/new", "", to("ClusterRole", "reader", "User", "nora"))
+	s.put(path("clusterroles"), "reader", "", strings.ReplaceAll(pods, "pods", "secrets"))
+	await(t, "a changed role and a new binding count", func() bool { return may(p, "nora", "secrets", "ns1") && !may(p, "anybody", "nodes", "") })
+	s.put(path("users"), "alice", "", `"spec":{"groups":["devs"],"password":"$2a$10$x"},"status":{"state":"Disabled"}`)
+	await(t, "alice is disabled", func() bool { return p.Account("alice").State == authn.Disabled })
+	s.put(path("namespaces"), "ns1", "kubesphere.io/workspace=ws2", "")
+	await(t, "the namespace has left the workspace", func() bool { return !may(p, "wanda", "pods", "ns1") })
+	s.remove(path("globalrolebindings"), "g")
+	await(t, "a removed binding does not count", func() bool { return !may(p, "gina", "pods", "kube-system") })
+	s.remove(path("users"), "alice")
+	await(t, "alice is gone", func() bool { return p.Account("alice") == nil })
+	if n := s.requests("list "); n != 10 {
+		t.Errorf("%d lists, want one for each kind", n)
+	}
+	for kind, want := range map[string]string{"list ": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json", "watch ": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"} {
+		if got := s.accepts[kind+"/api/v1/namespaces"]; got != want {
+			t.Errorf("%saccepts %q", kind, got)
+		}
+	}
+}
+
+func TestMissingKindsAreNamedAndFoundLater(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	s.do(func() { s.missing[path("users")], s.missing[path("globalroles")] = true, true })
+	p, log := start(t, s)
+	await(t, "all others are read", func() bool {
+		err := p.Synced()
+		return err != nil && strings.Count(err.Error(), "\n") == 1 && may(p, "wanda", "pods", "ns1")
+	})
+	for _, want := range []string{"users have not been read", "globalroles have not been read", "404", "could not find"} {
+		if got := p.Synced().Error(); !strings.Contains(got, want) {
+			t.Errorf("%q does not say %q", got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.WaitSynced(ctx); err == nil || !strings.Contains(err.Error(), "users have not been read") {
+		t.Errorf("waiting: %v", err)
+	}
+	s.do(func() { clear(s.missing) })
+	synced(t, p)
+	if p.Account("alice") == nil || !may(p, "gina", "pods", "kube-system") {
+		t.Error("not there after the kinds have been installed")
+	}
+	if n := strings.Count(log.String(), `"store":"users"`); n != 2 {
+		t.Errorf("users are in the log %d times, want once when it failed and once when it worked:\n%s", n, log)
+	}
+}
+
+func TestServerThatIsDown(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	s.do(func() { s.down = true })
+	p, _ := start(t, s)
+	await(t, "every kind has failed", func() bool { return strings.Count(p.Synced().Error(), "503: not now") == 10 })
+	if p.Account("alice") != nil || may(p, "gina", "pods", "") {
+		t.Error("something is known already")
+	}
+	s.do(func() { s.down = false })
+	synced(t, p)
+
+	s.do(func() { s.down = true; s.cut++ })
+	await(t, "the watches are refused", func() bool { return s.requests("watch "+path("users")) >= 2 })
+	if err := p.Synced(); err != nil || p.Account("alice") == nil {
+		t.Errorf("what was read is not in force any more: %v", err)
+	}
+	s.do(func() { s.down = false })
+	s.put(path("users"), "bob", "", `"status":{"state":"Active"}`)
+	await(t, "bob is there", func() bool { return p.Account("bob") != nil })
+}
+
+func TestWatchesGoOnWhereTheyWere(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	p, _ := start(t, s)
+	synced(t, p)
+	await(t, "users are watched", func() bool { return s.requests("watch "+path("users")) == 1 })
+	s.do(func() { s.cut++ })
+	s.put(path("users"), "bob", "", `"status":{"state":"Active"}`)
+	await(t, "bob is there", func() bool { return p.Account("bob") != nil })
+	if n := s.requests("list " + path("users")); n != 1 {
+		t.Errorf("users were listed %d times", n)
+	}
+}
+
+func TestForgottenVersionsAreListedAgain(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	p, _ := start(t, s)
+	synced(t, p)
+	await(t, "users are watched", func() bool { return s.requests("watch "+path("users")) == 1 })
+	s.do(func() { // a removal that no watch will tell of
+		s.version += 10
+		s.oldest = s.version
+		delete(s.objects[path("users")], "alice")
+	})
+	await(t, "alice is gone", func() bool { return p.Account("alice") == nil })
+	if n := s.requests("list " + path("users")); n < 2 {
+		t.Errorf("users were listed %d times", n)
+	}
+}
+
+func TestLongListsComeInPages(t *testing.T) {
+	s := newServer(t)
+	for i := range 1201 {
+		s.put(path("users"), fmt.Sprintf("u%04d", i), "", `"status":{"state":"Active"}`)
+	}
+	p, _ := start(t, s)
+	synced(t, p)
+	for _, i := range []int{0, 499, 500, 999, 1000, 1200} {
+		if p.Account(fmt.Sprintf("u%04d", i)) == nil {
+			t.Errorf("user %d is missing", i)
+		}
+	}
+	if n := s.requests("list " + path("users")); n != 3 {
+		t.Errorf("%d pages", n)
+	}
+}
+
+func TestUnreadableObjectsAllowNothing(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	s.put(path("clusterrolebindings"), "odd", "", `"roleRef":"cluster-admin","subjects":[]`)
+	p, log := start(t, s)
+	synced(t, p)
+	if !may(p, "anybody", "nodes", "") {
+		t.Error("one unreadable object hides the others")
+	}
+	s.put(path("clusterrolebindings"), "c", "", `"roleRef":{"kind":"ClusterRole","name":"reader"},"subjects":"everybody"`)
+	await(t, "the binding does not count any more", func() bool { return !may(p, "anybody", "nodes", "") })
+	for _, want := range []string{`"object":"odd"`, `"object":"c"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log lacks %s:\n%s", want, log)
+		}
+	}
+}
+
+func TestRegoIsNotEvaluatedAndSaid(t *testing.T) {
+	s := newServer(t)
+	p, log := start(t, s)
+	s.do(func() {
+		s.version++
+		s.objects[path("globalroles")] = map[string]string{"r": `{"metadata":{"name":"r","annotations":{"iam.kubesphere.io/rego-override":"package authz\ndefault allow = true"}},` + pods + `}`}
+		s.objects[path("globalrolebindings")] = map[string]string{"b": `{"metadata":{"name":"b"},` + to("GlobalRole", "r", "User", "rita") + `}`}
+		s.version += 10
+		s.oldest = s.version
+	})
+	await(t, "the role's rules count", func() bool { return may(p, "rita", "pods", "x") })
+	if may(p, "rita", "secrets", "x") {
+		t.Error("the policy counts")
+	}
+	if !strings.Contains(log.String(), "rego-override is not evaluated") {
+		t.Errorf("log says nothing:\n%s", log)
+	}
+}
+
+func TestManyChangesMakeFewIndexes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, err := New(Options{Config: &rest.Config{Host: "http://localhost"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan struct{})
+		go func() { defer close(ended); p.build(ctx) }()
+		for i := range 10_000 { // over ten seconds
+			p.spaces.set(fmt.Sprint(i), &space{name: fmt.Sprint(i), workspace: "w"})
+			time.Sleep(time.Millisecond)
+		}
+		if n := p.builds.Load(); n < 10 || n > 10_000/50 {
+			t.Errorf("%d builds", n)
+		}
+		time.Sleep(maxWait)
+		synctest.Wait()
+		if got := p.Index().Workspace("9999"); got != "w" {
+			t.Errorf("the last change is not visible: %q", got)
+		}
+		n := p.builds.Load()
+		p.spaces.set("9999", &space{name: "9999", workspace: "w"}) // nothing new
+		time.Sleep(time.Second)
+		if p.builds.Load() != n {
+			t.Error("an update without a change made a new index")
+		}
+		p.buildTime.Store(int64(time.Hour)) // however slow building is
+		p.spaces.set("x", &space{name: "x", workspace: "w"})
+		time.Sleep(maxWait)
+		synctest.Wait()
+		if p.Index().Workspace("x") == "" {
+			t.Error("a change waits for more than a second")
+		}
+		stop()
+		<-ended
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	p, _ := start(t, s)
+	synced(t, p)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(p)
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP postern_kube_store_objects Objects held in memory, by kind.
+# TYPE postern_kube_store_objects gauge
+postern_kube_store_objects{store="clusterrolebindings"} 1
+postern_kube_store_objects{store="clusterroles"} 1
+postern_kube_store_objects{store="globalrolebindings"} 1
+postern_kube_store_objects{store="globalroles"} 1
+postern_kube_store_objects{store="namespaces"} 2
+postern_kube_store_objects{store="rolebindings"} 1
+postern_kube_store_objects{store="roles"} 1
+postern_kube_store_objects{store="users"} 1
+postern_kube_store_objects{store="workspacerolebindings"} 1
+postern_kube_store_objects{store="workspaceroles"} 1
+`), "postern_kube_store_objects"); err != nil {
+		t.Error(err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	for _, cfg := range []*rest.Config{{Host: "http://%zz"}, {Host: "https://x", TLSClientConfig: rest.TLSClientConfig{CAFile: "/does/not/exist"}}} {
+		if _, err := New(Options{Config: cfg}); err == nil {
+			t.Errorf("%s is accepted", cfg.Host)
+		}
+	}
+}
