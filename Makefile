@@ -22,3 +22,68 @@ run: stack ## a Kubernetes API with fake nodes, and Postern in front of it (KUBE
 .PHONY: deps
 deps: stack ## fetch and build what `run` needs, without starting it
 	@exec $(STACK) build
+
+# Versions of the tools are pinned here, not in go.mod: it is the product's.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+# Everything but the end-to-end tests, which need the stack.
+UNIT := $$(go list ./... | grep -v /bench/e2e)
+# The stack's own packages without the control plane, which imports all of Kubernetes.
+STACKUNIT := $$(go list ./... | grep -v /kube$$)
+
+.PHONY: build
+build: ## build the program and the modules into .postern
+	@go build -o $(BIN)/postern ./cmd/postern
+	@mkdir -p .postern/modules
+	@for dir in wasm-modules/*/; do name=$$(basename $$dir); \
+		[ -f $$dir/module.yaml ] && $(BIN)/postern module build $$dir -o .postern/modules/$$name.wasm || exit 1; done
+
+.PHONY: check
+check: vet unit ## the quick inner loop: vet and unit tests
+
+.PHONY: unit
+unit: ## unit tests
+	@go test $(UNIT)
+
+.PHONY: race
+race: ## unit tests with the race detector
+	@go test -race $(UNIT)
+
+.PHONY: e2e
+e2e: deps ## end-to-end tests on the real stack
+	@go test -count=1 -timeout 25m -v ./bench/e2e
+
+.PHONY: vet
+vet: ## go vet, also of guests and of the stack
+	@go vet ./...
+	@GOOS=wasip1 GOARCH=wasm go vet ./hostabi/guest ./wasm-modules/...
+	@cd bench/stack && go vet $(STACKUNIT)
+
+.PHONY: lint
+lint: vet ## vet, staticcheck and formatting
+	@go run $(STATICCHECK) ./...
+	@out=$$(go run $(GOFUMPT) -l cmd config gateway hostabi wasm-modules bench); \
+		if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+
+.PHONY: fmt
+fmt: ## format
+	@go run $(GOFUMPT) -w cmd config gateway hostabi wasm-modules bench
+
+.PHONY: stack-test
+stack-test: ## unit tests of the development stack
+	@cd bench/stack && go test $(STACKUNIT)
+
+.PHONY: test
+test: deps lint race stack-test e2e ## everything: lint, race-detected unit tests, end-to-end tests
+
+# Short runs of every fuzz target; FUZZTIME=10m for longer ones.
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@for pkg in $$(grep -rl --include=*_test.go '^func Fuzz' config gateway hostabi | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -h '^func Fuzz' $$pkg/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9]*\).*/\1/'); do \
+			echo "$$pkg $$f"; go test ./$$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done; done
+
+.PHONY: clean
+clean: ## remove the state of runs; what was built stays
+	@rm -rf .postern/run

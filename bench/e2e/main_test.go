@@ -130,15 +130,3 @@ func kubectlCommand(ctx context.Context, kubeconfig string, args ...string) *exe
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
-
-// password is a seeded user's.
-func password(t *testing.T, name string) string {
-	t.Helper()
-	for _, u := range stack.Users {
-		if u.Name == name {
-			return u.Password
-		}
-	}
-	t.Fatalf("the stack has no user %q", name)
-	return ""
-}
