@@ -32,11 +32,15 @@ func (c *conn) readBody(p []byte) (int, error) {
 func (c *conn) awaitBody(p []byte) int {
 	start := time.Now()
 	c.sock.waitUntil(start, start.Add(c.patience.left), true)
+	if c.sock.cut.Load() {
+		c.fault = notWanted
+		return 0
+	}
 	n, err := c.Conn.Read(p)
 	c.patience.spend(time.Since(start), n)
 	switch {
 	case n > 0:
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.sock.readBy.Load() == 0:
+	case c.sock.cut.Load():
 		c.fault = notWanted
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.fault = refuseSlow

@@ -192,6 +192,7 @@ func (c *conn) begin(p []byte, end int) (int, error) {
 	c.watching.Store(false)
 	if h.length != 0 {
 		c.phase = inBody
+		c.sock.cut.Store(false)
 		c.patience.restart(&c.srv.opts)
 	}
 	if h.length < 0 {

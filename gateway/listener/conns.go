@@ -48,7 +48,7 @@ func (s *conns) add(c *conn) *refusal {
 	if len(s.open) >= s.max {
 		return refuseFull
 	}
-	if c.ip != (ipKey{}) && s.perIP[c.ip] >= s.maxPerIP {
+	if s.maxPerIP > 0 && c.ip != (ipKey{}) && s.perIP[c.ip] >= s.maxPerIP {
 		return refuseIP
 	}
 	s.open[c] = struct{}{}

@@ -2,8 +2,10 @@ package listener_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -137,5 +139,54 @@ func TestDrainEnds(t *testing.T) {
 	}
 	if n := s.Stats().Open; n != 0 {
 		t.Errorf("%d connections left", n)
+	}
+}
+
+// TestDrainUnderLoad: whoever gets the beginning of an answer gets all of it.
+func TestDrainUnderLoad(t *testing.T) {
+	const clients = 40
+	s, addr := start(t, listener.Options{Serve: ok})
+	warm := make(chan struct{}, clients)
+	ends := make(chan error, clients)
+	for i := range clients {
+		c := dial(t, addr)
+		go func() {
+			raw := get("/")
+			if i%2 == 0 {
+				raw = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+			}
+			for n := 0; ; n++ {
+				if n == 20 {
+					warm <- struct{}{}
+				}
+				if _, err := io.WriteString(c, raw); err != nil {
+					ends <- nil
+					return
+				}
+				if _, err := c.in.Peek(1); err != nil { // closed between two requests
+					ends <- nil
+					return
+				}
+				resp, err := http.ReadResponse(c.in, nil)
+				if err == nil {
+					_, err = io.Copy(io.Discard, resp.Body)
+				}
+				if err != nil || n < 20 && resp.Close {
+					ends <- fmt.Errorf("answer %d broke off: %w", n, err)
+					return
+				}
+			}
+		}()
+	}
+	for range clients {
+		<-warm
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for range clients {
+		if err := <-ends; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -33,7 +33,8 @@ type Options struct {
 
 	// MaxConnections is the number of open connections, tunnels included: 20,000 by default.
 	MaxConnections int
-	// MaxConnectionsPerIP is the number of them from one IPv4 address or one IPv6 /64: 5,000 by default.
+	// MaxConnectionsPerIP is the number of them from one IPv4 address or one IPv6 /64; 0, the default: no limit, since
+	// behind a load balancer all come from one.
 	MaxConnectionsPerIP int
 }
 
@@ -46,6 +47,5 @@ func (o Options) withDefaults() Options {
 	o.BodyRate = cmp.Or(o.BodyRate, 256)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 2*time.Minute)
 	o.MaxConnections = cmp.Or(o.MaxConnections, 20000)
-	o.MaxConnectionsPerIP = cmp.Or(o.MaxConnectionsPerIP, 5000)
 	return o
 }

@@ -46,8 +46,8 @@ var (
 	refuseFull    = &refusal{503, "ServiceUnavailable", "too many connections"}
 	refuseIP      = &refusal{429, "TooManyRequests", "too many connections from this address"}
 	// notWanted is not an answer: who serves the request has one, and has set a read deadline to be rid of the body.
-	notWanted     = &refusal{413, "RequestEntityTooLarge", "the rest of the body is not wanted"}
-	refusePanic   = &refusal{500, "InternalError", "the gateway failed to serve this request; its log says why"}
+	notWanted   = &refusal{413, "RequestEntityTooLarge", "the rest of the body is not wanted"}
+	refusePanic = &refusal{500, "InternalError", "the gateway failed to serve this request; its log says why"}
 )
 
 // refusalOf is the refusal that goes with an error of reading a request, fasthttp's own ones included.

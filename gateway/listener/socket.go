@@ -21,6 +21,7 @@ type socket struct {
 	stall   atomic.Int64
 	writeBy atomic.Int64 // write deadline as last set by Write, in Unix nanoseconds; 0: somebody else set it
 	readBy  atomic.Int64 // read deadline as last set by waitUntil, likewise
+	cut     atomic.Bool  // somebody has set a read deadline in the past: no more of the body is wanted
 }
 
 // Write sends p, however long it takes, as long as the client takes some of it every now and then. It must go on here
@@ -58,8 +59,11 @@ func (s *socket) waitUntil(now, t time.Time, exact bool) {
 	_ = s.Conn.SetReadDeadline(t) // fails on a closed connection only, as will the read
 }
 
-// SetReadDeadline is for handlers and tunnels.
+// SetReadDeadline is for handlers and tunnels. A time in the past ends whoever waits for the body, or is about to.
 func (s *socket) SetReadDeadline(t time.Time) error {
+	if !t.IsZero() && !t.After(time.Now()) {
+		s.cut.Store(true) // before the deadline is set; awaitBody looks after it has set its own
+	}
 	s.readBy.Store(0)
 	return s.Conn.SetReadDeadline(t)
 }
