@@ -89,10 +89,8 @@ func checkTarget(method, target []byte) *refusal {
 	if len(target) == 0 || target[0] != '/' {
 		return refuseTarget
 	}
-	for _, c := range target {
-		if c <= ' ' || c == 0x7f || c == '#' {
-			return refuseTarget
-		}
+	if !cleanValue(target) || bytes.IndexByte(target, '\t') >= 0 || bytes.IndexByte(target, '#') >= 0 {
+		return refuseTarget // a space ended it already
 	}
 	return nil
 }

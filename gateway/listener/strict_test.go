@@ -127,6 +127,8 @@ var strictCases = []struct {
 	{"two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n" + evil, []int{400}, nil},
 	{"tab instead of a space", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n" + evil, []int{400}, nil},
 	{"space in the target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n" + evil, []int{400}, nil},
+	{"tab in the target", target("/a\tb"), []int{400}, nil},
+	{"DEL in the target", target("/a\x7fb"), []int{400}, nil},
 	{"fragment", target("/a#b"), []int{400}, nil},
 	{"dot segments", targetOK("/a/../b/./c"), []int{200}, []string{targetOK("/a/../b/./c")}},
 	{"encoded slashes", targetOK("/a%2fb/%2e%2e/c"), []int{200}, []string{targetOK("/a%2fb/%2e%2e/c")}},
