@@ -68,27 +68,29 @@ func (z *Authorizer) index() *Index {
 	return z.source.Index()
 }
 
-// unsynced says what a denial may be due to; empty when every role and binding has been read.
-func (z *Authorizer) unsynced() string {
+// synced is an error that says what a denial may be due to; nil when every role and binding has been read.
+func (z *Authorizer) synced() error {
 	if z.mode != RBAC && z.mode != "" || z.source == nil {
-		return ""
+		return nil
 	}
-	if err := z.source.Synced(); err != nil {
-		return err.Error()
-	}
-	return ""
+	return z.source.Synced()
 }
 
 // Open says whether everybody may ask for path: what comes before a login (its pages, the platform's configuration and
-// version) and the probes. Metrics are not among them: they are on the admin listener. A path with dots that some server
-// may resolve is never open.
+// version) and the probes. Metrics are not among them: they are on the admin listener. A path with dot segments, which
+// some server may resolve, is never open.
 func Open(path string) bool {
 	switch path {
 	case "/kapis/version", "/healthz", "/livez", "/readyz":
 		return true
 	}
 	if strings.HasPrefix(path, "/oauth/") || strings.HasPrefix(path, "/kapis/config.kubesphere.io/") {
-		return !strings.Contains(path, "/.")
+		return !hasDots(path)
 	}
 	return false
+}
+
+// hasDots says whether a segment of path is `.` or `..`.
+func hasDots(path string) bool {
+	return strings.Contains(path, "/./") || strings.Contains(path, "/../") || strings.HasSuffix(path, "/.") || strings.HasSuffix(path, "/..")
 }

@@ -32,20 +32,23 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 	x.Decision = s.o.Authorizer.Authorize(x.User, &x.Info)
 	s.o.Metrics.count(x.Decision.Allowed)
 	if !x.Decision.Allowed {
-		x.Handled = name
-		status.Write(x, status.Forbidden, s.refusal(x))
+		s.refuse(x)
 		return
 	}
 	next(x)
 }
 
-// refusal is the message to the client, with what is missing while roles are still being read.
-func (s *Stage) refusal(x *exchange.Exchange) string {
-	message := forbidden(x.User, &x.Info)
-	if missing := s.o.Authorizer.unsynced(); missing != "" {
-		message += ": " + missing
+// refuse answers 403. While roles are still being read it says so; why that takes long, with addresses and the like, is
+// for the log and not for the client.
+func (s *Stage) refuse(x *exchange.Exchange) {
+	x.Handled = name
+	message, err := forbidden(x.User, &x.Info), s.o.Authorizer.synced()
+	if err == nil {
+		status.Write(x, status.Forbidden, message)
+		return
 	}
-	return message
+	status.Write(x, status.Forbidden, message+": not all roles have been read yet")
+	x.Reason = message + ": " + err.Error()
 }
 
 // Explain says which binding of which role allows x, or what 403 would say.
@@ -58,7 +61,10 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	case d.Reason == reasonNoUser:
 		f.Reason = "cannot decide without a user"
 	default:
-		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), s.refusal(x)
+		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), forbidden(x.User, &x.Info)
+		if err := s.o.Authorizer.synced(); err != nil {
+			f.Reason += ": " + err.Error()
+		}
 	}
 	return f
 }

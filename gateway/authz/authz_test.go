@@ -144,7 +144,7 @@ func TestNoWorkspaceIsNobodysWorkspace(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	for path, want := range map[string]bool{
-		"/oauth/authorize": true, "/oauth/": true, "/oauth": false, "/oauthx/": false, "/oauth/../api/v1/secrets": false, "/oauth/./x": false,
+		"/oauth/authorize": true, "/oauth/": true, "/oauth": false, "/oauthx/": false, "/oauth/../api/v1/secrets": false, "/oauth/./x": false, "/oauth/..": false, "/oauth/.": false, "/oauth/.well-known/x": true,
 		"/kapis/config.kubesphere.io/v1alpha2/configs/oauth": true, "/kapis/config.kubesphere.io": false, "/kapis/config.kubesphere.iox/v1": false,
 		"/kapis/config.kubesphere.io/../iam.kubesphere.io/v1alpha2/users": false,
 		"/kapis/version": true, "/kapis/version/": false, "/kapis/metrics": false, "/healthz": true, "/livez": true, "/readyz": true, "/healthz/etcd": false,
@@ -230,11 +230,22 @@ postern_authz_decisions_total{decision="deny"} 7
 	}
 }
 
-func TestRefusalNamesWhatIsNotReadYet(t *testing.T) {
-	z := authz.NewAuthorizer(authz.RBAC, fixed{err: errors.New("globalroles are not read yet")})
-	resp, _ := serve(authz.New(authz.Options{Authorizer: z}), &exchange.User{Name: "x"}, get("pods", "y"))
-	if body := string(resp.Body()); !strings.Contains(body, `in the namespace \"y\": globalroles are not read yet`) {
-		t.Error(body)
+func TestRefusalSaysWhenRolesAreMissing(t *testing.T) {
+	z := authz.NewAuthorizer(authz.RBAC, fixed{err: errors.New("globalroles: dial 10.0.0.1: refused")})
+	s := authz.New(authz.Options{Authorizer: z})
+	ctx := new(fasthttp.RequestCtx)
+	exchange.Run(ctx, nil, time.Now(), func(x *exchange.Exchange) {
+		x.User, x.Info = &exchange.User{Name: "x"}, get("pods", "y")
+		s.Serve(x, func(*exchange.Exchange) { t.Error("passed on") })
+		if !strings.HasSuffix(x.Reason, "globalroles: dial 10.0.0.1: refused") {
+			t.Errorf("log: %s", x.Reason)
+		}
+		if f := s.Explain(x); !strings.HasSuffix(f.Reason, "globalroles: dial 10.0.0.1: refused") {
+			t.Errorf("explanation: %s", f.Reason)
+		}
+	})
+	if body := string(ctx.Response.Body()); !strings.Contains(body, `in the namespace \"y\": not all roles have been read yet`) || strings.Contains(body, "10.0.0.1") {
+		t.Errorf("client: %s", body)
 	}
 }
 
