@@ -56,7 +56,7 @@ type Limits struct {
 
 // Log configures the log and the access log.
 type Log struct {
-	Level          string `json:"level" default:"info" enum:"trace,debug,info,warn,error" restart:"true" doc:"least severe level that is written"`
+	Level          string `json:"level" default:"info" enum:"trace,debug,info,warn,error" doc:"least severe level that is written"`
 	Format         string `json:"format" default:"json" enum:"json,console" restart:"true" doc:"one JSON object a line, or text for people"`
 	Access         bool   `json:"access" default:"true" doc:"one line a request"`
 	AccessSampling int    `json:"accessSampling" default:"1" check:"positive" doc:"one in this many 2xx answers is logged; others always"`

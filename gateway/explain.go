@@ -2,14 +2,16 @@ package gateway
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/authn"
 	"github.com/posternhq/postern/gateway/exchange"
-	"github.com/posternhq/postern/gateway/requestinfo"
 )
 
 // ExplainRequest is a request that is explained and never sent.
@@ -41,12 +43,56 @@ func ExplainStages(stages []exchange.Stage, r ExplainRequest, user *exchange.Use
 	return findings, info
 }
 
-// Explain says what the chain of configuration c would do with r.
-func Explain(_ context.Context, _ *config.Config, r ExplainRequest) ([]exchange.Finding, exchange.RequestInfo, error) {
+// explainTimeout bounds the reading of users and roles, and of modules.
+const explainTimeout = 15 * time.Second
+
+// Explain says what a gateway of configuration c would do with r. The user's groups, roles and bindings are read from
+// the cluster; without a user the cluster is not asked.
+func Explain(ctx context.Context, c *config.Config, r ExplainRequest) ([]exchange.Finding, exchange.RequestInfo, error) {
+	if r.User == "" {
+		// A kubeconfig that cannot be read must not keep anybody from an explanation that needs no cluster.
+		without := *c
+		without.Kubernetes.Kubeconfig, without.Kubernetes.Master = "", ""
+		c = &without
+	}
+	g, err := New(ctx, Options{Config: c, Out: io.Discard})
+	if err != nil {
+		return nil, exchange.RequestInfo{}, err
+	}
+	work, stop := context.WithTimeout(ctx, explainTimeout)
+	done := make(chan error, 1)
+	go func() { done <- g.long.run(work, r.User != "") }()
+	findings, info, err := g.explain(work, r)
+	stop()
+	<-done
+	if closed := g.close(); err == nil {
+		err = closed
+	}
+	return findings, info, err
+}
+
+// explain reads what r needs, then asks the chain.
+func (g *Gateway) explain(ctx context.Context, r ExplainRequest) ([]exchange.Finding, exchange.RequestInfo, error) {
+	select {
+	case <-g.long.modules.Ready():
+	case <-ctx.Done():
+	}
+	stages := g.current.Load().stages
 	var user *exchange.User
 	if r.User != "" {
-		user = &exchange.User{Name: r.User}
+		if err := g.long.platform.WaitSynced(ctx); err != nil {
+			return nil, exchange.RequestInfo{}, fmt.Errorf("cannot read users and roles: %w", err)
+		}
+		for _, s := range stages {
+			if a, ok := s.(*authn.Stage); ok {
+				u, err := a.Lookup(r.User)
+				if err != nil {
+					return nil, exchange.RequestInfo{}, fmt.Errorf("cannot explain as %q: %w", r.User, err)
+				}
+				user = u
+			}
+		}
 	}
-	findings, info := ExplainStages([]exchange.Stage{requestinfo.New()}, r, user)
+	findings, info := ExplainStages(stages, r, user)
 	return findings, info, nil
 }

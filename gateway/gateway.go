@@ -1,0 +1,255 @@
+// Package gateway puts the stages together and runs them: listeners, the chain, modules, the admin listener, and the
+// change from one configuration to the next.
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/admin"
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/listener"
+	"github.com/posternhq/postern/gateway/observe"
+	"github.com/posternhq/postern/gateway/telemetry"
+)
+
+// Options say what a gateway is made of.
+type Options struct {
+	Config *config.Config
+	// Reload says how the last reload went, for metrics and probes; nil without a watched file.
+	Reload func() config.Status
+	// Out takes log and access log, one line each.
+	Out io.Writer
+}
+
+// Gateway is one running gateway. What must outlive a configuration is here: connections, watches, modules, counters.
+// What a configuration decides is in a snapshot that Reload replaces as a whole.
+type Gateway struct {
+	opts     Options
+	queue    *telemetry.Queue
+	log      zerolog.Logger
+	registry *prometheus.Registry
+	secret   []byte // signs tokens when none is configured; made once, so that a reload logs nobody out
+	long     *longLived
+	current  atomic.Pointer[snapshot]
+	servers  []*listener.Server
+	named    atomic.Pointer[map[string]*listener.Server] // the same by name, for metrics
+	draining atomic.Bool
+
+	mu    sync.Mutex // one reload at a time
+	addrs chan Addresses
+}
+
+// Addresses are where a gateway listens: useful with port 0. Empty ones are off.
+type Addresses struct{ HTTP, HTTPS, Admin string }
+
+// snapshot is what one configuration made.
+type snapshot struct {
+	config  *config.Config
+	handler exchange.Handler
+	stages  []exchange.Stage
+}
+
+// New makes a gateway of a configuration. It opens no port and asks nobody yet. Close it, or Run it, which does.
+func New(ctx context.Context, opts Options) (*Gateway, error) {
+	queue := telemetry.NewQueue(opts.Out)
+	c := opts.Config
+	g := &Gateway{opts: opts, queue: queue, log: telemetry.NewLogger(queue, c.Postern.Log.Format), registry: prometheus.NewRegistry(), secret: make([]byte, 32), addrs: make(chan Addresses, 1)}
+	g.named.Store(&map[string]*listener.Server{})
+	_, _ = rand.Read(g.secret) // it never fails: crypto/rand ends the process instead
+	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if g.long, err = newLongLived(ctx, g); err != nil {
+		queue.Close()
+		return nil, err
+	}
+	if err := g.Reload(ctx, c); err != nil {
+		return nil, errors.Join(err, g.close())
+	}
+	g.registry.MustRegister(&collector{g})
+	return g, nil
+}
+
+// Reload makes c the configuration of every request from now on. Requests under way end as they began; no connection is
+// dropped. When it fails, nothing has changed.
+func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p, err := g.assemble(c)
+	if err != nil {
+		return err
+	}
+	if err := telemetry.SetLevel(c.Postern.Log.Level); err != nil {
+		return err
+	}
+	stages := p.chain()
+	g.current.Store(&snapshot{config: c, handler: link(stages), stages: stages})
+	g.long.observe.SetAccess(observe.Access{On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling})
+	g.long.modules.SetPolicy(policies(c))
+	return nil
+}
+
+// Log is the gateway's log.
+func (g *Gateway) Log() *zerolog.Logger { return &g.log }
+
+// serve has the current snapshot answer.
+func (g *Gateway) serve(x *exchange.Exchange) { g.current.Load().handler(x) }
+
+// Addresses blocks until the listeners are open, or ctx has ended.
+func (g *Gateway) Addresses(ctx context.Context) (Addresses, error) {
+	select {
+	case a := <-g.addrs:
+		g.addrs <- a
+		return a, nil
+	case <-ctx.Done():
+		return Addresses{}, ctx.Err()
+	}
+}
+
+// Run serves until ctx has ended, then drains: no new connections, requests under way have the drain time to end.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, g.close()) }()
+	c := g.current.Load().config
+	sockets, err := listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := g.makeServers(c, sockets); err != nil {
+		return errors.Join(err, sockets.close())
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	group, failed := errgroup.WithContext(work)
+	group.Go(func() error { return g.long.run(work, true) })
+	operators := admin.New(g.adminOptions())
+	if sockets.admin != nil {
+		group.Go(func() error { return operators.Serve(sockets.admin) })
+	}
+	for i, ln := range sockets.public() {
+		group.Go(func() error { return g.servers[i].Serve(ln) })
+	}
+	g.addrs <- sockets.addresses()
+	g.log.Info().Any("listening", sockets.addresses()).Msg("postern serves")
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	}
+	g.drain(g.current.Load().config.Postern.DrainTimeout)
+	err = operators.Close()
+	stop()
+	return errors.Join(err, group.Wait())
+}
+
+// drain ends the public listeners. Probes answer meanwhile, so that whoever routes requests here sees it.
+func (g *Gateway) drain(limit time.Duration) {
+	g.draining.Store(true)
+	g.log.Info().Dur("limit", limit).Msg("draining")
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, s := range g.servers {
+		all.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				g.log.Warn().Err(err).Msg("requests were broken off at the end of the drain time")
+			}
+		})
+	}
+	all.Wait()
+}
+
+// close frees what New made.
+func (g *Gateway) close() error {
+	err := g.long.close()
+	g.queue.Close()
+	return err
+}
+
+// makeServers makes one server for each public socket.
+func (g *Gateway) makeServers(c *config.Config, s *sockets) error {
+	l := c.Postern.Limits
+	options := listener.Options{
+		Serve: g.serve, Logger: g.log, HeaderBytes: int(l.HeaderBytes), HeaderTimeout: l.HeaderReadTimeout,
+		IdleTimeout: l.IdleTimeout, MaxConnections: l.MaxConnections, MaxConnectionsPerIP: l.MaxConnectionsPerIP,
+	}
+	named := map[string]*listener.Server{}
+	for _, ln := range s.public() {
+		o, name := options, "http"
+		if ln == s.https {
+			name = "https"
+			t := c.Postern.Listen.TLS
+			o.TLS = &listener.TLS{CertFile: t.CertFile, KeyFile: t.KeyFile, ClientCAFile: t.ClientCAFile}
+		}
+		server, err := listener.New(o)
+		if err != nil {
+			return fmt.Errorf("cannot serve on %s: %w", ln.Addr(), err)
+		}
+		g.servers = append(g.servers, server)
+		named[name] = server
+	}
+	g.named.Store(&named)
+	return nil
+}
+
+// sockets are the open listeners; nil ones are off.
+type sockets struct{ http, https, admin net.Listener }
+
+// listen opens the listeners of a configuration.
+func listen(ctx context.Context, c *config.Config) (*sockets, error) {
+	s := new(sockets)
+	for _, want := range []struct {
+		address string
+		to      *net.Listener
+	}{{c.Postern.Listen.Address, &s.http}, {c.Postern.Listen.TLS.Address, &s.https}, {c.Postern.Admin.Address, &s.admin}} {
+		if want.address == "" {
+			continue
+		}
+		ln, err := listener.Listen(ctx, "tcp", want.address)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("cannot listen on %s: %w", want.address, err), s.close())
+		}
+		*want.to = ln
+	}
+	return s, nil
+}
+
+// public are the listeners that take requests.
+func (s *sockets) public() (all []net.Listener) {
+	for _, ln := range []net.Listener{s.http, s.https} {
+		if ln != nil {
+			all = append(all, ln)
+		}
+	}
+	return all
+}
+
+func (s *sockets) addresses() Addresses {
+	text := func(ln net.Listener) string {
+		if ln == nil {
+			return ""
+		}
+		return ln.Addr().String()
+	}
+	return Addresses{HTTP: text(s.http), HTTPS: text(s.https), Admin: text(s.admin)}
+}
+
+func (s *sockets) close() (err error) {
+	for _, ln := range []net.Listener{s.http, s.https, s.admin} {
+		if ln != nil {
+			err = errors.Join(err, ln.Close())
+		}
+	}
+	return err
+}

@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/posternhq/postern/gateway/core"
+	"github.com/posternhq/postern/gateway/module"
+)
+
+// collector reads the counters of parts that know nothing of Prometheus, when /metrics is asked for.
+type collector struct{ g *Gateway }
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("postern_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo      = describe("build_info", "1, with the version that runs.", "version")
+	connections    = describe("connections", "Client connections open now, tunnels included.", "listener")
+	accepted       = describe("connections_accepted_total", "Client connections accepted.", "listener")
+	tooMany        = describe("connections_refused_total", "Client connections turned away by a limit.", "listener")
+	refused        = describe("requests_malformed_total", "Requests answered by the listener: malformed, too long or too slow.", "listener")
+	panics         = describe("panics_total", "Panics while serving a request; each cost that request alone.", "listener")
+	limited        = describe("requests_limited_total", "Requests refused because too many were in flight.", "kind")
+	logDropped     = describe("log_lines_dropped_total", "Log lines that found the queue full.")
+	reloadOK       = describe("config_last_reload_successful", "1 if the last reload of the configuration succeeded.")
+	reloadTime     = describe("config_last_reload_success_timestamp_seconds", "When the configuration that serves was loaded.")
+	upstreamOpen   = describe("upstream_connections", "Connections to kube-apiserver.", "state")
+	upstreamDials  = describe("upstream_dials_total", "Connections opened to kube-apiserver.")
+	upstreamReused = describe("upstream_reused_total", "Requests sent on a connection that was open already.")
+	upstreamErrors = describe("upstream_errors_total", "Requests that could not be relayed, by kind.", "kind")
+	upstreamBytes  = describe("upstream_bytes_total", "Bytes from (in) and to (out) kube-apiserver, TLS not counted.", "direction")
+	moduleInfo     = describe("module_info", "1 for each module that serves.", "module", "version", "digest")
+	moduleFailed   = describe("module_file_failed", "1 if the file as it is now could not be loaded.", "file")
+	moduleCounters = []struct {
+		desc *prometheus.Desc
+		kind prometheus.ValueType
+		read func(*module.Status) float64
+	}{
+		{moduleDesc("requests_total", "Requests of the generation that serves."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Requests) }},
+		{moduleDesc("failures_total", "Requests that failed in the module: trap, deadline, no room."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Failures) }},
+		{moduleDesc("traps_total", "Instances thrown away."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Traps) }},
+		{moduleDesc("host_calls_total", "Calls to backends."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.HostCalls) }},
+		{moduleDesc("guest_seconds_total", "Time inside the guest."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.GuestNanoseconds) / 1e9 }},
+		{moduleDesc("log_lines_dropped_total", "Log lines of the guest over its rate."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Dropped) }},
+		{moduleDesc("instances", "Instances alive."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.Instances) }},
+		{moduleDesc("memory_bytes", "Linear memory of all instances."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.Memory) }},
+		{moduleDesc("requests_in_flight", "Requests being served."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.InFlight) }},
+	}
+)
+
+func moduleDesc(name, help string) *prometheus.Desc { return describe("module_"+name, help, "module") }
+
+// Describe names nothing: what there is depends on modules and listeners.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect reads every counter once.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
+	}
+	send(buildInfo, prometheus.GaugeValue, 1, core.Build().GitVersion)
+	send(logDropped, prometheus.CounterValue, float64(c.g.queue.Dropped()))
+	c.listeners(send)
+	c.reload(send)
+	c.upstream(send)
+	c.modules(send)
+}
+
+type sender func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string)
+
+func (c *collector) listeners(send sender) {
+	for name, s := range *c.g.named.Load() {
+		st := s.Stats()
+		send(connections, prometheus.GaugeValue, float64(st.Open), name)
+		send(accepted, prometheus.CounterValue, float64(st.Accepted), name)
+		send(tooMany, prometheus.CounterValue, float64(st.TooMany), name)
+		send(refused, prometheus.CounterValue, float64(st.Refused), name)
+		send(panics, prometheus.CounterValue, float64(st.Panics), name)
+	}
+	if s := c.g.long.limit.Load(); s != nil {
+		st := s.Stats()
+		send(limited, prometheus.CounterValue, float64(st.RefusedInFlight), "in-flight")
+		send(limited, prometheus.CounterValue, float64(st.RefusedLongRunning), "long-running")
+	}
+}
+
+func (c *collector) reload(send sender) {
+	if c.g.opts.Reload == nil {
+		return
+	}
+	s, ok := c.g.opts.Reload(), 0.0
+	if s.OK {
+		ok = 1
+	}
+	send(reloadOK, prometheus.GaugeValue, ok)
+	send(reloadTime, prometheus.GaugeValue, float64(s.Succeeded.UnixMilli())/1000)
+}
+
+func (c *collector) upstream(send sender) {
+	st := c.g.long.proxy.Load().Stats()
+	send(upstreamOpen, prometheus.GaugeValue, float64(st.Open-st.Idle), "busy")
+	send(upstreamOpen, prometheus.GaugeValue, float64(st.Idle), "idle")
+	send(upstreamDials, prometheus.CounterValue, float64(st.Dials))
+	send(upstreamReused, prometheus.CounterValue, float64(st.Reused))
+	send(upstreamBytes, prometheus.CounterValue, float64(st.BytesIn), "in")
+	send(upstreamBytes, prometheus.CounterValue, float64(st.BytesOut), "out")
+	for kind, n := range st.Errors {
+		send(upstreamErrors, prometheus.CounterValue, float64(n), kind)
+	}
+}
+
+func (c *collector) modules(send sender) {
+	for _, s := range c.g.long.modules.Status() {
+		failed := 0.0
+		if s.Error != "" {
+			failed = 1
+		}
+		send(moduleFailed, prometheus.GaugeValue, failed, s.File)
+		if s.Name == "" {
+			continue
+		}
+		send(moduleInfo, prometheus.GaugeValue, 1, s.Name, s.Version, s.Digest)
+		for _, m := range moduleCounters {
+			send(m.desc, m.kind, m.read(&s), s.Name)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"encoding/json"
+	"runtime"
+
+	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/service"
+)
+
+// shipped are the grants of the modules that come with the gateway, so that a kubesphere.yaml that knows nothing of
+// grants works as it is. An entry under postern.modules.perModule replaces a module's.
+var shipped = map[string]service.Grants{
+	"kubeedge": {HTTP: []string{"kubeedge"}},
+	"monitoring": {
+		Prometheus: true,
+		Kube: []service.KubeGrant{
+			{Groups: []string{""}, Resources: []string{"nodes", "namespaces", "pods"}, Verbs: []string{"get", "list"}},
+			{Groups: []string{"metrics.k8s.io"}, Resources: []string{"nodes", "pods"}, Verbs: []string{"get", "list"}},
+		},
+	},
+}
+
+// policies are the operator's word on each module, by name.
+func policies(c *config.Config) func(name string) module.Policy {
+	return func(name string) module.Policy {
+		m := c.ModuleFor(name)
+		p := module.Policy{Limits: limits(c, m.Limits), Grants: grants(m.Grants)}
+		if _, configured := c.Postern.Modules.PerModule[name]; !configured {
+			p.Grants = shipped[name]
+		}
+		if m.Settings != nil {
+			p.Settings, _ = json.Marshal(m.Settings) // values of YAML always marshal
+		}
+		return p
+	}
+}
+
+func limits(c *config.Config, l config.ModuleLimits) module.Limits {
+	shards := l.Shards
+	if shards == 0 {
+		// An instance is one core's worth; a module seldom deserves more than half of them.
+		shards = max(1, runtime.GOMAXPROCS(0)/4)
+	}
+	return module.Limits{
+		Memory: int64(l.Memory), Deadline: l.Deadline, CPUPerCall: l.CPUPerCall, RequestsInFlight: l.RequestsInFlight,
+		Queue: l.Queue, QueueWait: l.QueueWait, HostCalls: l.HostCalls, HandleBytes: int64(l.HandleBytes),
+		ResponseBytes: int64(l.ResponseBytes), RequestBytes: int64(c.Postern.Limits.ModuleBodyBytes),
+		LogLinesPerSecond: l.LogLinesPerSecond, Shards: shards,
+	}
+}
+
+func grants(g config.Grants) service.Grants {
+	out := service.Grants{Prometheus: g.Prometheus, HTTP: g.HTTP}
+	for _, k := range g.Kube {
+		out.Kube = append(out.Kube, service.KubeGrant{Groups: k.Groups, Resources: k.Resources, Verbs: k.Verbs, Namespaces: k.Namespaces})
+	}
+	return out
+}
