@@ -122,7 +122,16 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 		return
 	}
 	if x.HTTP.Response.StatusCode() == 401 {
-		s.creds.suspect()
+		s.unauthorized(x)
+	}
+}
+
+// unauthorized makes a 401 of kube-apiserver a 502: what it has refused is the gateway's credential, and no new login
+// of the user would help. A 401 too long to have come at once with its head, which Kubernetes does not send, goes on.
+func (s *Stage) unauthorized(x *exchange.Exchange) {
+	s.creds.suspect()
+	if !x.HTTP.Response.IsBodyStream() {
+		status.Write(x, status.BadGateway, "kube-apiserver does not accept the gateway's credential")
 	}
 }
 
@@ -136,25 +145,28 @@ func (s *Stage) headers(b []byte, x *exchange.Exchange) ([]byte, error) {
 	return appendPeer(b, x.HTTP.RemoteAddr()), nil
 }
 
-// refuse writes the answer that goes with a failure to reach kube-apiserver.
+// refuse writes the answer that goes with a failure to reach kube-apiserver. Where that is, the log says.
 func refuse(x *exchange.Exchange, err error) {
-	reason := status.BadGateway
+	reason, text := status.BadGateway, "kube-apiserver cannot be reached"
 	var e *upstream.Error
 	if errors.As(err, &e) {
 		switch e.Kind {
+		case upstream.KindMalformed:
+			text = "kube-apiserver's answer is malformed"
 		case upstream.KindTimeout:
-			reason = status.Timeout
+			reason, text = status.Timeout, "kube-apiserver did not answer in time"
 		case upstream.KindExhausted:
-			reason = status.ServiceUnavailable
+			reason, text = status.ServiceUnavailable, "too many requests to kube-apiserver are under way"
 			x.HTTP.Response.Header.Set("Retry-After", "1")
 		case upstream.KindRequest:
-			reason = status.BadRequest
+			reason, text = status.BadRequest, "the request cannot be forwarded: "+e.Err.Error()
 		case upstream.KindCanceled: // nobody reads this
-			reason = status.ServiceUnavailable
+			reason, text = status.ServiceUnavailable, "the client has left"
 			x.HTTP.Response.SetConnectionClose()
 		}
 	}
-	status.Write(x, reason, err.Error())
+	status.Write(x, reason, text)
+	x.Reason = err.Error()
 }
 
 // Explain implements exchange.Stage.

@@ -253,9 +253,20 @@ func TestErrors(t *testing.T) {
 		s := newStage(t, Options{Config: &rest.Config{Host: tc.host}, Pool: upstream.Options{HeaderTimeout: 50 * time.Millisecond}})
 		code, body := do(t, "GET", start(t, s, alice)+"/api/v1/pods", nil)
 		var st struct{ Kind, Reason, Message string }
-		if err := json.Unmarshal([]byte(body), &st); err != nil || code != tc.code || st.Kind != "Status" || st.Reason != tc.reason {
+		if err := json.Unmarshal([]byte(body), &st); err != nil || code != tc.code || st.Kind != "Status" || st.Reason != tc.reason ||
+			strings.Contains(body, "127.0.0.1") {
 			t.Errorf("got %d %s", code, body)
 		}
+	}
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Www-Authenticate", "Bearer")
+		w.WriteHeader(401)
+		_, _ = io.WriteString(w, `{"kind":"Status","code":401}`)
+	}))
+	defer refusing.Close()
+	code, body := do(t, "GET", start(t, newStage(t, Options{Config: &rest.Config{Host: refusing.URL}}), alice)+"/api/v1/pods", nil)
+	if code != 502 || !strings.Contains(body, "gateway's credential") {
+		t.Errorf("gateway refused: got %d %s", code, body)
 	}
 	closed := newStage(t, Options{Config: &rest.Config{Host: "http://" + dead}})
 	addr := start(t, closed, alice)

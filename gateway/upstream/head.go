@@ -1,5 +1,7 @@
 package upstream
 
+import "math"
+
 const (
 	errStatusLine = malformed("the status line is not HTTP/1.x, a code and a reason")
 	errStatusCode = malformed("the status code is not of 100 to 599")
@@ -129,7 +131,7 @@ func (h *head) connection(list []byte) (keep bool) {
 	return keep
 }
 
-// parseLength reads decimal digits, at most 18 of them.
+// parseLength reads decimal digits, at most 18 of them, of a number that fits an int.
 func parseLength(b []byte) (int64, error) {
 	if len(b) == 0 || len(b) > 18 {
 		return 0, errLength
@@ -140,6 +142,9 @@ func parseLength(b []byte) (int64, error) {
 			return 0, errLength
 		}
 		n = n*10 + int64(c-'0')
+	}
+	if n > math.MaxInt {
+		return 0, errLength
 	}
 	return n, nil
 }
