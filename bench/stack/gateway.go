@@ -17,8 +17,8 @@ import (
 // configFile is the gateway's configuration, which is written with and without a gateway of ours.
 func (s *stack) configFile() string { return filepath.Join(s.env.Dir, "kubesphere.yaml") }
 
-// modulesDir is the folder that the gateway loads modules from.
-func (s *stack) modulesDir() string { return filepath.Join(s.env.Root, ".postern", "modules") }
+// modulesDir is the folder that the gateway loads modules from; each stack has its own, so that tests may change theirs.
+func (s *stack) modulesDir() string { return filepath.Join(s.env.Dir, "modules") }
 
 // gatewayKubeconfig is the path of the kubeconfig through the gateway as user.
 func (s *stack) gatewayKubeconfig(user string) string {

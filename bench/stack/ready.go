@@ -23,7 +23,8 @@ type Ready struct {
 	// Kubeconfigs: "admin" straight to kube-apiserver, "postern" the gateway's own identity, "gateway" through the gateway as
 	// its administrator, "gateway-NAME" as user NAME. With --no-gateway the last two are missing.
 	Kubeconfigs map[string]string `json:"kubeconfigs"`
-	Config      string            `json:"config"` // kubesphere.yaml of the gateway, written with --no-gateway too
+	Config      string            `json:"config"`  // kubesphere.yaml of the gateway, written with --no-gateway too
+	Modules     string            `json:"modules"` // folder of .wasm files that the gateway watches
 	Nodes       []seed.Node       `json:"nodes"`
 	Users       []seed.User       `json:"users"`
 }
@@ -32,7 +33,7 @@ func (s *stack) ready() Ready {
 	e := s.env
 	r := Ready{
 		Dir: e.Dir, Bin: e.Bin, PID: os.Getpid(), PIDs: map[string]int{}, Logs: map[string]string{},
-		URLs: map[string]string{}, Kubeconfigs: map[string]string{}, Config: s.configFile(),
+		URLs: map[string]string{}, Kubeconfigs: map[string]string{}, Config: s.configFile(), Modules: s.modulesDir(),
 		CAFile: e.PKI("ca.crt"), ServerCrt: e.PKI("server.crt"), ServerKey: e.PKI("server.key"),
 		Users: s.users,
 	}

@@ -71,7 +71,7 @@ func Build(ctx context.Context, options Options) error {
 			return err
 		})
 	}
-	return together.Wait()
+	return errors.Join(together.Wait(), s.group.Stop())
 }
 
 // prepare makes folders, ports and users: everything that takes no time.

@@ -52,8 +52,7 @@ func (b *Builder) Kube(ctx context.Context) error {
 	progress := &counter{}
 	stop := b.report(progress)
 	args := append([]string{"build", "-v"}, kubeFlags...)
-	args = append(args, "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion="+kubeVersion+
-		" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37", "-o", binary, "./kube")
+	args = append(args, "-ldflags="+kubeLDFlags(), "-o", binary, "./kube")
 	err = b.Group.Run(ctx, proc.Spec{Name: "build-kube", Path: "go", Args: args, Env: append(os.Environ(), kubeEnv...), Dir: dir}, progress)
 	stop()
 	if err != nil {
@@ -66,6 +65,12 @@ func (b *Builder) Kube(ctx context.Context) error {
 		return fmt.Errorf("cannot note what the control plane was built from: %w", err)
 	}
 	return nil
+}
+
+// kubeLDFlags tell the binary its version, which clients check; without them it calls itself v0.0.0-master.
+func kubeLDFlags() string {
+	const at = " -X k8s.io/component-base/version."
+	return "-s -w" + at + "gitVersion=" + kubeVersion + at + "gitMajor=1" + at + "gitMinor=37"
 }
 
 // report says every ten seconds how far the control plane's build is, until the function it returns is called.
@@ -110,7 +115,7 @@ func (b *Builder) link(target, name string) error {
 // Gateway builds cmd/postern. The go command itself finds out whether there is anything to do (about a second).
 func (b *Builder) Gateway(ctx context.Context) error {
 	args := []string{"build", "-o", filepath.Join(b.Bin, "postern"), "./cmd/postern"}
-	spec := proc.Spec{Name: "build-postern", Path: "go", Args: args, Env: append(os.Environ(), "CGO_ENABLED=0"), Dir: b.Root}
+	spec := proc.Spec{Name: "build-postern", Path: "go", Args: args, Dir: b.Root}
 	if err := b.Group.Run(ctx, spec, io.Discard); err != nil {
 		return fmt.Errorf("cannot build the gateway: %w", err)
 	}
@@ -125,7 +130,7 @@ func kubeSum(dir string) (string, error) {
 	}
 	files = append(files, filepath.Join(dir, "go.mod"), filepath.Join(dir, "go.sum"))
 	sum := sha256.New()
-	fmt.Fprintln(sum, runtime.Version(), kubeFlags, kubeEnv[0], kubeVersion)
+	fmt.Fprintln(sum, runtime.Version(), kubeFlags, kubeEnv[0], kubeLDFlags())
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {

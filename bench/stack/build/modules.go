@@ -1,40 +1,63 @@
 package build
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/posternhq/postern/bench/stack/proc"
 )
 
-// moduleEnv is the target of WebAssembly modules.
-var moduleEnv = []string{"GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0"}
-
-// Modules builds every Go package directly below wasm-modules into a .wasm file of its name in dir. The template, which is
-// there to be copied, is left out.
+// Modules builds every module below wasm-modules and brings the folder dir, which a gateway watches, up to date: only files
+// that differ are replaced, in one step each, and what else is in dir stays. The gateway's own command does the
+// building, so it has to be built before.
 func (b *Builder) Modules(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("cannot make the folder of modules: %w", err)
+	built := filepath.Join(filepath.Dir(b.Bin), "modules")
+	for _, folder := range []string{built, dir} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return fmt.Errorf("cannot make a folder of modules: %w", err)
+		}
 	}
-	mains, err := filepath.Glob(filepath.Join(b.Root, "wasm-modules", "*", "main.go"))
+	manifests, err := filepath.Glob(filepath.Join(b.Root, "wasm-modules", "*", "module.yaml"))
 	if err != nil {
 		return fmt.Errorf("cannot list the modules: %w", err)
 	}
-	for _, file := range mains {
-		name := filepath.Base(filepath.Dir(file))
-		// Built beside the folder and moved into it: a running gateway watches the folder and must never see half a file.
-		temporary := filepath.Join(b.Bin, name+".wasm")
-		args := []string{"build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", temporary, "./wasm-modules/" + name}
-		spec := proc.Spec{Name: "build-" + name, Path: "go", Args: args, Env: append(os.Environ(), moduleEnv...), Dir: b.Root}
+	for _, manifest := range manifests {
+		source := filepath.Dir(manifest)
+		file := filepath.Base(source) + ".wasm"
+		args := []string{"module", "build", source, "-o", filepath.Join(built, file)}
+		spec := proc.Spec{Name: "build-" + filepath.Base(source), Path: filepath.Join(b.Bin, "postern"), Args: args, Dir: b.Root}
 		if err := b.Group.Run(ctx, spec, io.Discard); err != nil {
-			return fmt.Errorf("cannot build the module %q: %w", name, err)
+			return fmt.Errorf("cannot build a module: %w", err)
 		}
-		if err := os.Rename(temporary, filepath.Join(dir, name+".wasm")); err != nil {
-			return fmt.Errorf("cannot put the module %q in its place: %w", name, err)
+		if err := replace(filepath.Join(built, file), filepath.Join(dir, file)); err != nil {
+			return fmt.Errorf("cannot put a module in its place: %w", err)
 		}
 	}
 	return nil
+}
+
+// replace makes the file at to a copy of that at from, unless it is one already.
+func replace(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	old, err := os.ReadFile(to)
+	if err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	temporary := to + ".tmp" // not a module by its name, so nobody loads half of it
+	if err := os.WriteFile(temporary, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, to)
 }

@@ -43,6 +43,7 @@ type Process struct {
 type Group struct {
 	logs   string
 	starts chan func()
+	closed chan struct{} // closed at the end of Stop
 	ended  chan *Process
 
 	mu        sync.Mutex
@@ -50,9 +51,9 @@ type Group struct {
 	stopping  bool
 }
 
-// NewGroup makes a group that writes NAME.log files into the folder logs.
+// NewGroup makes a group that writes NAME.log files into the folder logs. Stop releases what it holds.
 func NewGroup(logs string) *Group {
-	g := &Group{logs: logs, starts: make(chan func()), ended: make(chan *Process, 1)}
+	g := &Group{logs: logs, starts: make(chan func()), closed: make(chan struct{}), ended: make(chan *Process, 1)}
 	go g.fork()
 	return g
 }
@@ -61,16 +62,25 @@ func NewGroup(logs string) *Group {
 // not to its process, so a child started from a thread that the runtime ends later would be killed with it.
 func (g *Group) fork() {
 	runtime.LockOSThread()
-	for start := range g.starts {
-		start()
+	for {
+		select {
+		case start := <-g.starts:
+			start()
+		case <-g.closed:
+			return // still locked, so the thread ends too, and with it whatever it left
+		}
 	}
 }
 
 func (g *Group) startOnThread(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	result := make(chan error, 1)
-	g.starts <- func() { result <- cmd.Start() }
-	return <-result
+	select {
+	case g.starts <- func() { result <- cmd.Start() }:
+		return <-result
+	case <-g.closed:
+		return errors.New("the stack has stopped")
+	}
 }
 
 // Start runs a daemon. Should it end before Stop, it appears on Ended.
@@ -144,7 +154,8 @@ func (g *Group) Processes() []*Process {
 	return append([]*Process(nil), g.processes...)
 }
 
-// Stop ends all processes in reverse order of their start, one after the other: clients before their servers.
+// Stop ends all processes in reverse order of their start, one after the other: clients before their servers. Nothing can
+// be started afterwards. It may be called once.
 func (g *Group) Stop() error {
 	g.mu.Lock()
 	g.stopping = true
@@ -156,6 +167,7 @@ func (g *Group) Stop() error {
 	for i := len(processes) - 1; i >= 0; i-- {
 		errs = append(errs, processes[i].stop(Grace))
 	}
+	close(g.closed)
 	return errors.Join(errs...)
 }
 
