@@ -43,7 +43,7 @@ type Admin struct {
 // Limits bound what clients use. A long-running request is a watch, a log that
 // is followed, or an upgraded connection (exec, attach, port-forward).
 type Limits struct {
-	HeaderBytes         Size          `json:"headerBytes" default:"32KiB" check:"positive" restart:"true" doc:"request line and headers; each connection has a buffer of this size"`
+	HeaderBytes         Size          `json:"headerBytes" default:"16KiB" check:"positive" restart:"true" doc:"request line and headers; each connection has a buffer of this size"`
 	BodyBytes           Size          `json:"bodyBytes" default:"0" check:"nonnegative" doc:"body of a proxied request; 0: no limit, it is streamed"`
 	ModuleBodyBytes     Size          `json:"moduleBodyBytes" default:"8MiB" check:"positive" doc:"body of a request to a module"`
 	HeaderReadTimeout   time.Duration `json:"headerReadTimeout" default:"10s" check:"positive" restart:"true" doc:"from a request's first byte to the end of its headers"`

@@ -71,6 +71,11 @@ func (s *stream) Close() error {
 	}
 	x := s.x
 	s.x = nil
+	if !x.served {
+		// Something else became the answer while the handler was still at work: the exchange is the handler's again.
+		x.state = inHandler
+		return s.body.Close()
+	}
 	defer x.end()
 	return s.body.Close()
 }

@@ -84,6 +84,7 @@ type Exchange struct {
 	peer   *Peer
 	onEnd  []func(*Exchange)
 	state  state
+	served bool // the handler has returned
 	ctx    context.Context
 	cancel canceler
 }
@@ -105,6 +106,7 @@ func Run(ctx *fasthttp.RequestCtx, peer *Peer, received time.Time, serve Handler
 	x := pool.Get().(*Exchange)
 	x.HTTP, x.peer, x.Received = ctx, peer, received
 	serve(x)
+	x.served = true
 	if x.state == inHandler {
 		x.end()
 	}
