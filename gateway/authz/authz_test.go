@@ -89,6 +89,7 @@ func TestAuthorize(t *testing.T) {
 		{"global resource", "ursula", "", in(exchange.ScopeGlobal, "iam.kubesphere.io", "users", "", ""), `RBAC: allowed by GlobalRoleBinding "ursula" of GlobalRole "user-reader" to User "ursula"`},
 		{"global binding of a cluster role", "nobody", "", get("nodes", ""), ""},
 		{"global scope ends with global roles", "wanda", "", in(exchange.ScopeGlobal, "iam.kubesphere.io", "users", "ws1", ""), ""},
+		{"global scope ends before cluster roles", "carl", "", in(exchange.ScopeGlobal, "", "nodes", "", ""), ""},
 		{"workspace role in the workspace", "wanda", "", in(exchange.ScopeWorkspace, "tenant.kubesphere.io", "namespaces", "ws1", ""), `RBAC: allowed by WorkspaceRoleBinding "wanda-ws1" in workspace "ws1" of WorkspaceRole "ws1-admin" to User "wanda"`},
 		{"workspace role in the workspace's namespace", "wanda", "", get("secrets", "ns1"), `RBAC: allowed by WorkspaceRoleBinding "wanda-ws1" in workspace "ws1" of WorkspaceRole "ws1-admin" to User "wanda"`},
 		{"another workspace", "wanda", "", in(exchange.ScopeWorkspace, "tenant.kubesphere.io", "namespaces", "ws2", ""), ""},
