@@ -10,6 +10,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/posternhq/postern/gateway/module/fuel"
@@ -46,7 +47,8 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name stri
 	}
 	e.compiling.Lock()
 	defer e.compiling.Unlock()
-	compiled, err := e.runtime.CompileModule(ctx, metered)
+	// Two workers halve the wait for a new module; more would leave no core to the traffic of a small machine.
+	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), metered)
 	if err != nil {
 		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
 	}
