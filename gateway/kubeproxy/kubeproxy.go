@@ -160,8 +160,8 @@ func refuse(x *exchange.Exchange, err error) {
 			x.HTTP.Response.Header.Set("Retry-After", "1")
 		case upstream.KindRequest:
 			reason, text = status.BadRequest, "the request cannot be forwarded: "+e.Err.Error()
-		case upstream.KindCanceled: // nobody reads this
-			reason, text = status.ServiceUnavailable, "the client has left"
+		case upstream.KindCanceled: // nobody reads this, unless it is a watch that the gateway's shutdown ends
+			reason, text = status.ServiceUnavailable, "the request was given up"
 			x.HTTP.Response.SetConnectionClose()
 		}
 	}
