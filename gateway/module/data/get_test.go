@@ -192,3 +192,20 @@ func depth(doc []byte) (deepest int) {
 		}
 	}
 }
+
+func TestEach(t *testing.T) {
+	for raw, want := range map[string]string{
+		`[]`: "", `[ ]`: "", `[1, {"a":[2]} ,"x,y"]`: `1|{"a":[2]}|"x,y"|`, `{"a":1}`: "", `null`: "", ``: "", `[1,[`: "1|",
+	} {
+		got := ""
+		Each([]byte(raw), func(element []byte) bool { got += string(element) + "|"; return true })
+		if got != want {
+			t.Errorf("Each(%q) gives %q, want %q", raw, got, want)
+		}
+	}
+	n := 0
+	Each([]byte(`[1,2,3]`), func([]byte) bool { n++; return n < 2 })
+	if n != 2 {
+		t.Errorf("Each goes on after false: %d calls", n)
+	}
+}

@@ -131,8 +131,18 @@ func (s *store) get(namespace, name string) (object []byte, ok bool) {
 	return object, s.objects != nil
 }
 
+// quote is s as JSON.
+func quote(s string) []byte {
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // a string
+	}
+	return b
+}
+
+// appendTyped appends an object with kind and apiVersion.
 func (s *store) appendTyped(b, raw []byte) []byte {
-	b = fmt.Appendf(b, `{"kind":%q,"apiVersion":%q`, s.kind, s.apiVersion)
+	b = fmt.Appendf(b, `{"kind":%s,"apiVersion":%s`, quote(s.kind), quote(s.apiVersion))
 	if inner := bytes.TrimLeft(raw[1:], " \n\t\r"); inner[0] != '}' {
 		b = append(b, ',')
 	}
@@ -158,7 +168,7 @@ func (s *store) list(namespace string, sel *selector, most int64) (list []byte, 
 	if order == nil { // somebody was faster
 		order = slices.Sorted(maps.Keys(s.objects))
 	}
-	b := fmt.Appendf(nil, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":%q},"items":[`, s.kind+"List", s.apiVersion, s.version)
+	b := fmt.Appendf(nil, `{"kind":%s,"apiVersion":%s,"metadata":{"resourceVersion":%s},"items":[`, quote(s.kind+"List"), quote(s.apiVersion), quote(s.version))
 	first := true
 	for _, k := range order {
 		raw := s.objects[k]
