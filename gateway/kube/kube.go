@@ -183,7 +183,11 @@ func (p *Stores) rebuild() {
 	p.building.Lock()
 	defer p.building.Unlock()
 	start := time.Now()
-	if p.usersDirty.Swap(false) {
+	users, rules := p.usersDirty.Swap(false), p.rulesDirty.Swap(false)
+	if !users && !rules {
+		return
+	}
+	if users {
 		all := p.users.all()
 		m := make(map[string]*authn.Account, len(all))
 		for _, a := range all {
@@ -191,7 +195,7 @@ func (p *Stores) rebuild() {
 		}
 		p.accounts.Store(&m)
 	}
-	if p.rulesDirty.Swap(false) {
+	if rules {
 		p.index.Store(authz.Build(p.index.Load(), p.objects()))
 	}
 	p.builds.Add(1)
