@@ -9,7 +9,7 @@ import (
 // Index says which rules a user has where. It is immutable: a change of a role or binding makes a new one, see Build.
 // Looking up costs one map access for the user and each of the user's groups, however many bindings there are.
 //
-// Its memory is bounded by what the cluster stores: some 150 bytes for a subject of a binding (most of it the sentence
+// Its memory is bounded by what the cluster stores: some 200 bytes for a subject of a binding (most of it the sentence
 // that names the binding), and one matcher for each different list of rules that somebody has in one place.
 type Index struct {
 	users, groups map[string]*holder
