@@ -12,7 +12,7 @@ import (
 )
 
 // Book knows the port of every name. A port is held open from the moment it is chosen until Release, so that two stacks
-// that start at the same time never choose the same one. A Book is not safe for concurrent use.
+// that start at the same time never choose the same one; connections to it are reset. A Book is not safe for concurrent use.
 type Book struct {
 	path  string
 	ports map[string]int
@@ -37,9 +37,9 @@ func Open(path string) (*Book, error) {
 
 // Reserve chooses a port for name: the last run's, else preferred (0: none), else any free one.
 func (b *Book) Reserve(name string, preferred int) (int, error) {
-	for _, port := range []int{b.ports[name], preferred, 0} {
-		if port == 0 && b.held[name] != nil {
-			break
+	for i, port := range []int{b.ports[name], preferred, 0} {
+		if port == 0 && i < 2 {
+			continue // no such wish
 		}
 		listener, err := net.Listen("tcp", Address(port))
 		if err != nil {
@@ -47,9 +47,25 @@ func (b *Book) Reserve(name string, preferred int) (int, error) {
 		}
 		b.held[name] = listener
 		b.ports[name] = listener.Addr().(*net.TCPAddr).Port
+		go refuse(listener)
 		return b.ports[name], nil
 	}
 	return 0, fmt.Errorf("cannot find a free port for %q", name)
+}
+
+// refuse resets every connection until the listener is closed: whoever comes too early must see that nobody is there, and
+// not wait for an answer (the API server would give metrics-server five seconds).
+func refuse(listener net.Listener) {
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		if tcp, ok := connection.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // a reset leaves no TIME_WAIT on the port
+		}
+		_ = connection.Close()
+	}
 }
 
 // Release lets go of the ports of names, for their component to listen on.

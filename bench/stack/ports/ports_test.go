@@ -4,7 +4,23 @@ import (
 	"net"
 	"path/filepath"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPreferredPortIsChosen(t *testing.T) {
+	probe, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := probe.Addr().(*net.TCPAddr).Port
+	_ = probe.Close()
+	if port := reserve(t, open(t, filepath.Join(t.TempDir(), "ports.json")), "gateway", free); port != free {
+		t.Errorf("got port %d, want the preferred %d", port, free)
+	}
+}
 
 func open(t *testing.T, path string) *Book {
 	t.Helper()
@@ -56,6 +72,14 @@ func TestReservedPortsAreHeldUntilReleased(t *testing.T) {
 	if l, err := net.Listen("tcp", Address(port)); err == nil {
 		_ = l.Close()
 		t.Error("somebody else could take a reserved port")
+	}
+	early, err := net.Dial("tcp", Address(port))
+	if err == nil { // the reset may come during the dial or after it
+		_, err = early.Read(make([]byte, 1))
+		_ = early.Close()
+	}
+	if err == nil {
+		t.Error("a reserved port answers")
 	}
 	b.Release("kwok")
 	l, err := net.Listen("tcp", Address(port))
