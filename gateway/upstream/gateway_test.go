@@ -52,7 +52,7 @@ func newGateway(t testing.TB, opt Options, req Request) *gateway {
 	srv := &fasthttp.Server{
 		StreamRequestBody: true, DisableHeaderNamesNormalizing: true, DisablePreParseMultipartForm: true,
 		NoDefaultServerHeader: true, NoDefaultDate: true, NoDefaultContentType: true, ReadBufferSize: 16 << 10,
-		MaxRequestBodySize: 1 << 40, CloseOnShutdown: true,
+		MaxRequestBodySize: 1 << 30, CloseOnShutdown: true,
 		Logger: discard{},
 	}
 	serve := g.serve
