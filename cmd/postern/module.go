@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/posternhq/postern/gateway/module/manifest"
+	"github.com/posternhq/postern/gateway/module/source"
+)
+
+// newModuleCommand is `postern module`: makes the .wasm files that the gateway loads.
+func newModuleCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "module",
+		Short: "Make WebAssembly modules",
+	}
+	command.AddCommand(newModuleBuildCommand(), newModulePackCommand())
+	return command
+}
+
+func newModuleBuildCommand() *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use:     "build DIR",
+		Short:   "Compile a Go module and pack the module.yaml beside it",
+		Long:    "Compile the Go package in DIR for wasip1 with the Go toolchain and pack the module.yaml beside it into the file.",
+		Example: "  postern module build wasm-modules/hello -o modules/hello.wasm",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			wasm, err := source.Build(command.Context(), args[0])
+			if err != nil {
+				return failure{err}
+			}
+			if out == "" {
+				out = filepath.Base(filepath.Clean(args[0])) + ".wasm"
+			}
+			return place(out, wasm)
+		},
+	}
+	command.Flags().StringVarP(&out, "output", "o", "", "file to write (default: the folder's name with .wasm, in the working folder)")
+	return command
+}
+
+func newModulePackCommand() *cobra.Command {
+	var out string
+	command := &cobra.Command{
+		Use:     "pack FILE.wasm MODULE.yaml",
+		Short:   "Put a manifest into a compiled module",
+		Long:    "Put a manifest into a compiled module of any language, in the place of one that is there already.",
+		Example: "  postern module pack hello.wasm module.yaml -o modules/hello.wasm",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			packed, err := pack(args[0], args[1])
+			if err != nil {
+				return failure{err}
+			}
+			if out == "" {
+				out = args[0]
+			}
+			return place(out, packed)
+		},
+	}
+	command.Flags().StringVarP(&out, "output", "o", "", "file to write (default: the module itself)")
+	return command
+}
+
+func pack(wasm, about string) ([]byte, error) {
+	module, err := os.ReadFile(wasm)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the module: %w", err)
+	}
+	text, err := os.ReadFile(about)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the manifest: %w", err)
+	}
+	packed, err := manifest.Pack(module, text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot pack %q into %q: %w", about, wasm, err)
+	}
+	return packed, nil
+}
+
+// place writes a module beside its name and renames it: a gateway that watches the folder never sees half of it.
+func place(path string, wasm []byte) error {
+	temporary := path + ".tmp"
+	if err := os.WriteFile(temporary, wasm, 0o644); err != nil {
+		return failure{fmt.Errorf("cannot write the module: %w", err)}
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return failure{fmt.Errorf("cannot write the module: %w", err)}
+	}
+	return nil
+}
