@@ -3,6 +3,7 @@ package module
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module/data"
@@ -101,7 +102,9 @@ func jsonTransform(i *instance, a []uint64) int64 {
 	return i.onHandle(a, func(r *request, b []byte) int64 {
 		out, err := data.Transform(r.handles.get, b, []byte(program), r.handles.room())
 		if err != nil {
-			return i.fail(hostabi.BadArgument, err.Error())
+			code := hostabi.BadArgument
+			_ = errors.As(err, &code) // a limit that was reached, a handle that is not there
+			return i.fail(code, err.Error())
 		}
 		return i.handle(r, out)
 	})
