@@ -87,3 +87,10 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 .PHONY: clean
 clean: ## remove the state of runs; what was built stays
 	@rm -rf .postern/run
+
+# BENCH takes flags, for instance BENCH=--stack (after `make deps`): a real kube-apiserver as a third backend.
+.PHONY: bench
+bench: ## CPU per request against nginx, HAProxy and ReverseProxy, 3 minutes (BENCH="--stack": kube-apiserver, too)
+	@go build -o $(BIN)/postern ./cmd/postern
+	@mkdir -p $(BIN)/passthrough && go build -o $(BIN)/passthrough ./bench/passthrough/...
+	@exec $(BIN)/passthrough/passthrough $(BENCH)

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// grace is how long a process has to end after SIGTERM.
+const grace = 15 * time.Second
+
+// process is a child in a process group of its own.
+type process struct {
+	name string
+	pid  int
+	log  string // path of what it writes to stderr, and to stdout unless that is read
+	done chan struct{}
+	err  error // valid after done
+}
+
+// start runs a program. out takes its standard output; nil: it goes into the log.
+func start(dir, name string, env []string, out io.Writer, path string, args ...string) (*process, error) {
+	log, err := os.Create(filepath.Join(dir, name+".log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the child has its own copy
+	cmd := exec.Command(path, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, log, log
+	if out != nil {
+		cmd.Stdout = out
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("cannot start %s: %w", name, err)
+	}
+	p := &process{name: name, pid: cmd.Process.Pid, log: log.Name(), done: make(chan struct{})}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// ended is an error once the process has ended, with the end of its log.
+func (p *process) ended() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s ended: %w\n%s", p.name, errors.Join(p.err, errEnded), tail(p.log))
+	default:
+		return nil
+	}
+}
+
+var errEnded = errors.New("it should go on")
+
+// stop ends the process and all others of its group.
+func (p *process) stop() {
+	_ = syscall.Kill(p.pid, syscall.SIGTERM) // already gone is fine
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+	case <-timer.C:
+	}
+	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
+	<-p.done
+}
+
+// tail is the last two kilobytes of a file.
+func tail(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	const most = 2 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > most {
+		_, _ = f.Seek(-most, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, most)) // what can be read is what can be said
+	return string(text)
+}
