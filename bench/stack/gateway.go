@@ -12,6 +12,7 @@ import (
 
 	"github.com/posternhq/postern/bench/stack/components"
 	"github.com/posternhq/postern/bench/stack/kubeapi"
+	"github.com/posternhq/postern/bench/stack/seed"
 )
 
 // configFile is the gateway's configuration, which is written with and without a gateway of ours.
@@ -20,8 +21,11 @@ func (s *stack) configFile() string { return filepath.Join(s.env.Dir, "kubespher
 // modulesDir is the folder that the gateway loads modules from; each stack has its own, so that tests may change theirs.
 func (s *stack) modulesDir() string { return filepath.Join(s.env.Dir, "modules") }
 
-// gatewayKubeconfig is the path of the kubeconfig through the gateway as user.
+// gatewayKubeconfig is the path of the kubeconfig through the gateway as user; the administrator's is the one that people use.
 func (s *stack) gatewayKubeconfig(user string) string {
+	if user == seed.Admin {
+		return filepath.Join(s.env.Dir, "kubeconfig")
+	}
 	return filepath.Join(s.env.Dir, "kubeconfigs", "gateway-"+user)
 }
 

@@ -3,6 +3,7 @@ package stack
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -37,7 +38,7 @@ func (s *stack) gatewayUse(b *strings.Builder) {
 		kubectl = s.short(filepath.Join(s.env.Bin, "kubectl"))
 	}
 	kubectl += " --kubeconfig " + s.short(s.gatewayKubeconfig(seed.Admin))
-	curl := fmt.Sprintf("curl --cacert %s -u %s:%s %s", s.short(s.env.PKI("ca.crt")), admin.Name, admin.Password, https)
+	curl := fmt.Sprintf("curl -sS --cacert %s -u %s:%s %s", s.short(s.env.PKI("ca.crt")), admin.Name, admin.Password, https)
 
 	fmt.Fprintf(b, "  Postern is ready on http://%s and %s\n", s.env.Address(components.Gateway), https)
 	fmt.Fprintf(b, "  health and metrics on http://%s/readyz?verbose and /metrics\n\n", s.env.Address(components.GatewayAdmin))
@@ -49,7 +50,17 @@ func (s *stack) gatewayUse(b *strings.Builder) {
 		fmt.Fprintf(b, "  %s -n demo-shop logs -f deployment/ticker\n", kubectl)
 	}
 	fmt.Fprintf(b, "  %s/api/v1/namespaces\n", curl)
-	fmt.Fprintf(b, "  %s'/kapis/monitoring.kubesphere.io/v1alpha3/nodes?metrics_filter=node_cpu_usage|node_memory_usage_wo_cache'\n", curl)
+	for _, example := range examples {
+		if _, err := os.Stat(filepath.Join(s.modulesDir(), example.module+".wasm")); err == nil {
+			fmt.Fprintf(b, "  %s%s\n", curl, example.path)
+		}
+	}
+}
+
+// examples are requests to modules that are worth showing, when the module is there.
+var examples = []struct{ module, path string }{
+	{"hello", "/kapis/hello.postern.io/v1/greetings"},
+	{"monitoring", "'/kapis/monitoring.kubesphere.io/v1alpha3/nodes?metrics_filter=node_cpu_usage|node_memory_usage_wo_cache'"},
 }
 
 // short is path as seen from the repository, where the lines are pasted.
