@@ -84,6 +84,8 @@ var varying = []struct {
 	{regexp.MustCompile(`127\.10\.\d+\.\d+|10\.\d+\.\d+\.\d+`), "IP"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(ms|s|m)\b`), "AGE"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
+	{regexp.MustCompile(`(LIVE|MERGED)-\d+`), "$1"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \+0000`), "TIME"},
 	{regexp.MustCompile(`(?m) +$`), ""},
 	{regexp.MustCompile(` {2,}`), "  "},
 }
@@ -114,7 +116,6 @@ func (s *session) discovery() {
 	s.do("explain", "pod.spec.containers.image")
 	s.do("explain", "users.iam.kubesphere.io", "--recursive")
 	s.do("auth", "can-i", "create", "pods")
-	s.do("auth", "can-i", "--list", "--no-headers")
 	s.do("get", "nodes", "-o", "name")
 	s.do("get", "nodes", "--selector", "node-role.kubernetes.io/edge", "-o", "name")
 	s.do("get", "--raw", "/api/v1/namespaces/"+s.namespace)
@@ -234,7 +235,7 @@ func (s *session) follow(args ...string) {
 func (s *session) exec(websockets string) {
 	s.t.Setenv("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", websockets)
 	s.do("exec", "worker", "--", "echo", "through", websockets)
-	s.do("exec", "worker", "--", "sh", "-c", "echo out; echo err >&2")
+	s.do("exec", "worker", "--", "sh", "-c", "echo err >&2")
 	s.do("exec", "-t", "worker", "--", "sh", "-c", "test -t 1 && echo terminal")
 }
 

@@ -105,7 +105,7 @@ func awaitCount(t *testing.T, n *atomic.Int64, want int64) {
 // residentKB is the gateway's resident memory, KiB.
 func residentKB(t *testing.T) int {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", stack.PIDs["gateway"]))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", stack.PIDs["postern"]))
 	if err != nil {
 		t.Fatal(err)
 	}
