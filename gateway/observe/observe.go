@@ -2,6 +2,8 @@
 package observe
 
 import (
+	"net"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -91,9 +93,10 @@ func (s *Stage) wanted(status int) bool {
 // log writes one line. Credentials are in none of its fields: the query may hold them, so only its length is there.
 func (s *Stage) log(x *exchange.Exchange, line *exchange.Line, took time.Duration) {
 	path, query := split(line.URI)
-	e := s.opts.Log.Log().Str("requestId", x.ID).Str("remote", remote(line)).Str("method", line.Method).Str("path", path).
+	var remote [48]byte // an IPv6 address without a zone, and a port
+	e := s.opts.Log.Log().Str("requestId", x.ID).Bytes("remote", appendRemote(remote[:0], line.Remote)).Str("method", line.Method).Str("path", path).
 		Int("queryBytes", query).Str("verb", x.Info.Verb).Str("stage", x.Handled).Int("status", line.Status).
-		Int64("bytes", bytes(x)).Float64("ms", ms(took)).Float64("upstreamMs", ms(x.Upstream)).Str("userAgent", line.UserAgent)
+		Int64("bytes", size(x)).Float64("ms", ms(took)).Float64("upstreamMs", ms(x.Upstream)).Str("userAgent", line.UserAgent)
 	if x.User != nil {
 		e = e.Str("user", x.User.Name).Str("auth", x.User.Method)
 	}
@@ -116,15 +119,18 @@ func split(uri string) (path string, query int) {
 	return uri, 0
 }
 
-func remote(line *exchange.Line) string {
-	if line.Remote == nil {
-		return ""
+// appendRemote appends host:port. net's own String allocates three times.
+func appendRemote(b []byte, a net.Addr) []byte {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return b
 	}
-	return line.Remote.String()
+	host := tcp.AddrPort()
+	return netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).AppendTo(b)
 }
 
-// bytes is the size of the answer's body.
-func bytes(x *exchange.Exchange) int64 {
+// size is how many bytes the answer's body has.
+func size(x *exchange.Exchange) int64 {
 	if x.Written > 0 || x.HTTP.Response.IsBodyStream() {
 		return x.Written
 	}
