@@ -15,7 +15,7 @@ import (
 // Options say what to run and where.
 type Options struct {
 	Root       string    // of the repository; empty: found upwards from the working folder
-	Dir        string    // state of the stack; empty: .postern/run in Root
+	Dir        string    // state of the stack; empty: .postern/run in Root, with Kubeconfig .postern/given
 	Kubeconfig string    // a cluster to use instead of one of our own
 	Prometheus string    // URL of Prometheus, for a cluster that is not our own; empty: none
 	Edge       string    // URL for kubeedge.endpoint of the gateway's configuration; empty: none
@@ -35,6 +35,9 @@ func (o *Options) complete() error {
 	}
 	if o.Dir == "" {
 		o.Dir = filepath.Join(o.Root, ".postern", "run")
+		if o.Kubeconfig != "" { // its users and ports are not those of our own cluster
+			o.Dir = filepath.Join(o.Root, ".postern", "given")
+		}
 	}
 	for _, path := range []*string{&o.Root, &o.Dir, &o.ReadyFile, &o.Kubeconfig} {
 		if *path == "" {

@@ -22,7 +22,7 @@ SIGINT or SIGTERM stops everything. Flags:
 func main() {
 	flags := flag.NewFlagSet("stack", flag.ExitOnError)
 	var o stack.Options
-	flags.StringVar(&o.Dir, "dir", "", "folder of the stack's state (default: .postern/run in the repository)")
+	flags.StringVar(&o.Dir, "dir", "", "folder of the stack's state (default: .postern/run in the repository, with --kubeconfig .postern/given)")
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", "", "use the cluster of this kubeconfig instead of one of our own")
 	flags.StringVar(&o.Prometheus, "prometheus", "", "with --kubeconfig: URL of that cluster's Prometheus")
 	flags.StringVar(&o.Edge, "edge", "", "URL behind /kapis/kubeedge.kubesphere.io")
