@@ -2,6 +2,8 @@ package requestinfo
 
 import "github.com/posternhq/postern/gateway/exchange"
 
+const groupTenant = "tenant.kubesphere.io"
+
 // Parse reads a request's method, path and query, the latter two as received and without the `?`. The strings of info
 // alias scratch, which is appended to and returned, and nothing else; with room in scratch nothing is allocated. An
 // error says in plain words why the request must be refused with 400; info then holds the verb at most.
@@ -57,7 +59,7 @@ func (p *path) read(info *exchange.RequestInfo, method []byte) (viaPath bool, fr
 	if info.IsKubernetesRequest && info.Subresource == "proxy" {
 		free = int(p.spans[p.pos+2].to)
 	}
-	info.Scope = scopeOf(info)
+	info.Scope = exchange.ScopeOf(info)
 	return viaPath, free, nil
 }
 

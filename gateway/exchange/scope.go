@@ -1,22 +1,19 @@
-package requestinfo
+package exchange
 
-import "github.com/posternhq/postern/gateway/exchange"
-
-const groupTenant = "tenant.kubesphere.io"
-
-// scopeOf is the scope a path says: the list of global resources first, then the innermost level that it names.
-func scopeOf(info *exchange.RequestInfo) exchange.Scope {
+// ScopeOf is the scope of what info names: the list of global resources first, then the innermost level that is named.
+// It does not look at info.Scope.
+func ScopeOf(info *RequestInfo) Scope {
 	switch {
 	case isGlobal(info.APIGroup, info.Resource):
-		return exchange.ScopeGlobal
+		return ScopeGlobal
 	case info.Namespace != "":
-		return exchange.ScopeNamespace
+		return ScopeNamespace
 	case info.DevOps != "":
-		return exchange.ScopeDevOps
+		return ScopeDevOps
 	case info.Workspace != "":
-		return exchange.ScopeWorkspace
+		return ScopeWorkspace
 	}
-	return exchange.ScopeCluster
+	return ScopeCluster
 }
 
 // isGlobal is the list of resources of the platform itself, in any version and at any level of the path. Those of
@@ -25,7 +22,7 @@ func isGlobal(group, resource string) bool {
 	switch group {
 	case "iam.kubesphere.io":
 		return resource == "users" || resource == "globalroles" || resource == "globalrolebindings"
-	case groupTenant:
+	case "tenant.kubesphere.io":
 		return resource == "workspaces" || resource == "clusters"
 	case "cluster.kubesphere.io", "resources.kubesphere.io":
 		return resource == "clusters"
