@@ -116,7 +116,8 @@ func kubectl(t *testing.T, kubeconfig string, args ...string) string {
 // tryKubectl is kubectl with standard input and an error.
 func tryKubectl(t *testing.T, kubeconfig string, in io.Reader, args ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	// Not the test's context: a cleanup runs after that has ended.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := kubectlCommand(ctx, kubeconfig, args...)
 	cmd.Stdin = in
@@ -127,6 +128,11 @@ func tryKubectl(t *testing.T, kubeconfig string, in io.Reader, args ...string) (
 func kubectlCommand(ctx context.Context, kubeconfig string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(stack.Bin, "kubectl"), args...)
 	cmd.Env = []string{"KUBECONFIG=" + stack.Kubeconfigs[kubeconfig], "HOME=" + stack.Dir, "PATH=" + os.Getenv("PATH")}
+	for _, name := range []string{"KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "KUBECTL_PORT_FORWARD_WEBSOCKETS"} {
+		if value, ok := os.LookupEnv(name); ok { // a test has set it
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
