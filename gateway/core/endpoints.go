@@ -32,7 +32,7 @@ func (s *Stage) ready(x *exchange.Exchange) {
 
 // version is the gateway's version, and Kubernetes' within.
 func (s *Stage) version(x *exchange.Exchange) {
-	v := build()
+	v := Build()
 	if s.o.Kubernetes != nil {
 		v.Kubernetes = s.o.Kubernetes()
 	}

@@ -12,8 +12,8 @@ import (
 // -ldflags "-X github.com/posternhq/postern/gateway/core.Version=v1.2.3".
 var Version string
 
-// versionInfo has the fields of Kubernetes' version.Info, and Kubernetes' own among them, as upstream answers it.
-type versionInfo struct {
+// VersionInfo is what runs. It has the fields of Kubernetes' version.Info, and Kubernetes' own among them, as upstream answers it.
+type VersionInfo struct {
 	GitVersion   string          `json:"gitVersion"`
 	GitMajor     string          `json:"gitMajor"`
 	GitMinor     string          `json:"gitMinor"`
@@ -26,9 +26,9 @@ type versionInfo struct {
 	Kubernetes   json.RawMessage `json:"kubernetes,omitempty"`
 }
 
-// build is what the toolchain wrote into the binary. The date is that of the commit: builds are reproducible.
-var build = sync.OnceValue(func() versionInfo {
-	v := versionInfo{
+// Build is what the toolchain wrote into the binary. The date is that of the commit: builds are reproducible.
+var Build = sync.OnceValue(func() VersionInfo {
+	v := VersionInfo{
 		GitVersion: Version, GoVersion: runtime.Version(), Compiler: runtime.Compiler, Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
 	if b, ok := debug.ReadBuildInfo(); ok {

@@ -10,19 +10,24 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// NewLogger writes JSON, or text for people when format is "console", to w; level as in the configuration: trace, debug,
-// info, warn or error.
-func NewLogger(w io.Writer, level, format string) (zerolog.Logger, error) {
+// SetLevel sets the least severe level that is written by every logger of the process: trace, debug, info, warn or error.
+func SetLevel(level string) error {
 	l, err := zerolog.ParseLevel(level)
 	if err != nil {
-		return zerolog.Nop(), fmt.Errorf("cannot use log level %q: %w", level, err)
+		return fmt.Errorf("cannot use log level %q: %w", level, err)
 	}
+	zerolog.SetGlobalLevel(l)
+	return nil
+}
+
+// NewLogger writes JSON to w, or text for people when format is "console".
+func NewLogger(w io.Writer, format string) zerolog.Logger {
 	if format == "console" {
 		_, plain := os.LookupEnv("NO_COLOR")
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: plain || !terminal(w)}
 	}
 	zerolog.TimeFieldFormat = time.RFC3339Nano
-	return zerolog.New(w).Level(l).With().Timestamp().Logger(), nil
+	return zerolog.New(w).With().Timestamp().Logger()
 }
 
 // terminal says whether a person may be watching w.
