@@ -68,8 +68,9 @@ func (z *Authorizer) index() *Index {
 	return z.source.Index()
 }
 
-// synced is an error that says what a denial may be due to; nil when every role and binding has been read.
-func (z *Authorizer) synced() error {
+// Synced is an error that says what a denial may be due to; nil when every role and binding has been read. It has
+// addresses and the like in it, which are not for clients.
+func (z *Authorizer) Synced() error {
 	if z.mode != RBAC && z.mode != "" || z.source == nil {
 		return nil
 	}

@@ -42,7 +42,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 // for the log and not for the client.
 func (s *Stage) refuse(x *exchange.Exchange) {
 	x.Handled = name
-	message, err := forbidden(x.User, &x.Info), s.o.Authorizer.synced()
+	message, err := forbidden(x.User, &x.Info), s.o.Authorizer.Synced()
 	if err == nil {
 		status.Write(x, status.Forbidden, message)
 		return
@@ -62,7 +62,7 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 		f.Reason = "cannot decide without a user"
 	default:
 		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), forbidden(x.User, &x.Info)
-		if err := s.o.Authorizer.synced(); err != nil {
+		if err := s.o.Authorizer.Synced(); err != nil {
 			f.Reason += ": " + err.Error()
 		}
 	}

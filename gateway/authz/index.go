@@ -76,15 +76,7 @@ func (ix *Index) allow(user *exchange.User, info *exchange.RequestInfo) (reason 
 		return "", false
 	}
 	var room [33]*holder
-	holders := room[:0]
-	if h := ix.users[user.Name]; h != nil {
-		holders = append(holders, h)
-	}
-	for _, g := range user.Groups {
-		if h := ix.groups[g]; h != nil {
-			holders = append(holders, h)
-		}
-	}
+	holders := ix.holders(room[:0], user)
 	if len(holders) == 0 {
 		return "", false
 	}
@@ -114,6 +106,19 @@ func (ix *Index) allow(user *exchange.User, info *exchange.RequestInfo) (reason 
 		}
 	}
 	return "", false
+}
+
+// holders appends the user and each of the user's groups that has been given anything.
+func (ix *Index) holders(all []*holder, user *exchange.User) []*holder {
+	if h := ix.users[user.Name]; h != nil {
+		all = append(all, h)
+	}
+	for _, g := range user.Groups {
+		if h := ix.groups[g]; h != nil {
+			all = append(all, h)
+		}
+	}
+	return all
 }
 
 // place is the workspace and the namespace whose bindings count. Inside of a namespace that is the namespace's own

@@ -17,7 +17,8 @@ type attributes struct {
 // number of strings, and memory is linear in what the roles themselves hold. Matchers are immutable and shared.
 type matcher struct {
 	blocks []block
-	roles  []int // of each rule: the position of its role among those that were compiled
+	roles  []int   // of each rule: the position of its role among those that were compiled
+	source []Rules // what was compiled
 }
 
 // set is up to 64 rules of a block.
@@ -52,7 +53,7 @@ type block struct {
 
 // compile makes the matcher of some roles' rules.
 func compile(roles []Rules) *matcher {
-	m := new(matcher)
+	m := &matcher{source: roles}
 	for position, r := range roles {
 		for _, rule := range r.list() {
 			n := len(m.roles) % 64
