@@ -19,7 +19,10 @@ const (
 	Forbidden             Reason = "Forbidden"             // 403
 	NotFound              Reason = "NotFound"              // 404
 	MethodNotAllowed      Reason = "MethodNotAllowed"      // 405
+	NotAcceptable         Reason = "NotAcceptable"         // 406
 	RequestEntityTooLarge Reason = "RequestEntityTooLarge" // 413
+	UnsupportedMediaType  Reason = "UnsupportedMediaType"  // 415
+	Invalid               Reason = "Invalid"               // 422
 	TooManyRequests       Reason = "TooManyRequests"       // 429
 	InternalError         Reason = "InternalError"         // 500
 	BadGateway            Reason = "BadGateway"            // 502; not of Kubernetes, which never proxies for others
@@ -28,8 +31,8 @@ const (
 )
 
 var codes = map[Reason]int{
-	BadRequest: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, RequestEntityTooLarge: 413,
-	TooManyRequests: 429, InternalError: 500, BadGateway: 502, ServiceUnavailable: 503, Timeout: 504,
+	BadRequest: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, NotAcceptable: 406,
+	RequestEntityTooLarge: 413, UnsupportedMediaType: 415, Invalid: 422, TooManyRequests: 429, InternalError: 500, BadGateway: 502, ServiceUnavailable: 503, Timeout: 504,
 }
 
 // Code is the HTTP status code that goes with r; 500 for a reason that is not of the list.
