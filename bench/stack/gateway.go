@@ -33,10 +33,7 @@ func (s *stack) buildGateway(ctx context.Context) error {
 	if s.options.NoGateway {
 		return nil
 	}
-	if err := s.builder.Gateway(ctx); err != nil {
-		return err
-	}
-	return s.builder.Modules(ctx, s.modulesDir())
+	return s.builder.Gateway(ctx, s.modulesDir())
 }
 
 // startGateway writes the gateway's configuration and kubeconfigs and, unless told otherwise, starts it.

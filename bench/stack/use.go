@@ -33,10 +33,11 @@ func (s *stack) directUse(b *strings.Builder) {
 func (s *stack) gatewayUse(b *strings.Builder) {
 	admin := s.users[0]
 	https := "https://" + s.env.Address(components.GatewayTLS)
-	kubectl := "kubectl" // of a given cluster: its owner has one
-	if s.options.Kubeconfig == "" {
-		kubectl = s.short(filepath.Join(s.env.Bin, "kubectl"))
+	kubectl := filepath.Join(s.env.Bin, "kubectl")
+	if _, err := os.Stat(kubectl); err != nil {
+		kubectl = "kubectl" // a given cluster, and ours was never built: its owner has one
 	}
+	kubectl = s.short(kubectl)
 	kubectl += " --kubeconfig " + s.short(s.gatewayKubeconfig(seed.Admin))
 	curl := fmt.Sprintf("curl -sS --cacert %s -u %s:%s %s", s.short(s.env.PKI("ca.crt")), admin.Name, admin.Password, https)
 

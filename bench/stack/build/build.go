@@ -39,6 +39,10 @@ var kubeEnv = []string{"CGO_ENABLED=0", "GOGC=off", "GOMEMLIMIT=3GiB"}
 
 // Kube builds the all-in-one control plane, unless the binary there was made from the same sources, versions and flags.
 func (b *Builder) Kube(ctx context.Context) error {
+	return b.exclusive(ctx, "kube", func() error { return b.kube(ctx) })
+}
+
+func (b *Builder) kube(ctx context.Context) error {
 	dir := filepath.Join(b.Root, "bench", "stack")
 	binary := filepath.Join(b.Bin, "kube")
 	sum, err := kubeSum(dir)
@@ -112,8 +116,18 @@ func (b *Builder) link(target, name string) error {
 	return nil
 }
 
-// Gateway builds cmd/postern. The go command itself finds out whether there is anything to do (about a second).
-func (b *Builder) Gateway(ctx context.Context) error {
+// Gateway builds cmd/postern and the modules, and brings the folder modules, which a gateway watches, up to date. The go
+// command itself finds out whether there is anything to do (about a second).
+func (b *Builder) Gateway(ctx context.Context, modules string) error {
+	return b.exclusive(ctx, "postern", func() error {
+		if err := b.gateway(ctx); err != nil {
+			return err
+		}
+		return b.modules(ctx, modules)
+	})
+}
+
+func (b *Builder) gateway(ctx context.Context) error {
 	args := []string{"build", "-o", filepath.Join(b.Bin, "postern"), "./cmd/postern"}
 	spec := proc.Spec{Name: "build-postern", Path: "go", Args: args, Dir: b.Root}
 	if err := b.Group.Run(ctx, spec, io.Discard); err != nil {

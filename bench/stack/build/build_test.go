@@ -1,9 +1,11 @@
 package build
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -53,6 +55,31 @@ func TestSumFollowsSources(t *testing.T) {
 		if sum() == before {
 			t.Errorf("a change of %s goes unnoticed", name)
 		}
+	}
+}
+
+func TestOneBuildAtATime(t *testing.T) {
+	said := make(chan struct{}, 1)
+	b := &Builder{Bin: t.TempDir(), Say: func(string, ...any) { said <- struct{}{} }}
+	inside, first := make(chan struct{}), make(chan error, 1)
+	var finished atomic.Bool
+	go func() {
+		first <- b.exclusive(t.Context(), "kube", func() error {
+			close(inside)
+			<-said // the second one says that it waits
+			finished.Store(true)
+			return nil
+		})
+	}()
+	<-inside
+	err := b.exclusive(t.Context(), "kube", func() error {
+		if !finished.Load() {
+			t.Error("two builds at once")
+		}
+		return nil
+	})
+	if err := errors.Join(err, <-first); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -13,7 +13,15 @@ import (
 
 // Debian finds the program called command, from the PATH's usual folders or from the Debian package that has it. A package
 // is fetched and unpacked into a folder of ours: nothing is installed, no daemon is started, no root is needed.
-func (b *Builder) Debian(ctx context.Context, dir, pkg, command string) (string, error) {
+func (b *Builder) Debian(ctx context.Context, dir, pkg, command string) (path string, err error) {
+	err = b.exclusive(ctx, "apt", func() error {
+		path, err = b.debian(ctx, dir, pkg, command)
+		return err
+	})
+	return path, err
+}
+
+func (b *Builder) debian(ctx context.Context, dir, pkg, command string) (string, error) {
 	for _, folder := range []string{"/usr/bin", "/usr/local/bin", filepath.Join(dir, pkg, "usr", "bin")} {
 		if path := filepath.Join(folder, command); executable(path) {
 			return path, nil

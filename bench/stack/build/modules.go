@@ -13,10 +13,9 @@ import (
 	"github.com/posternhq/postern/bench/stack/proc"
 )
 
-// Modules builds every module below wasm-modules and brings the folder dir, which a gateway watches, up to date: only files
-// that differ are replaced, in one step each, and what else is in dir stays. The gateway's own command does the
-// building, so it has to be built before.
-func (b *Builder) Modules(ctx context.Context, dir string) error {
+// modules builds every module below wasm-modules and brings the folder dir up to date: only files that differ are replaced,
+// in one step each, and what else is in dir stays. The gateway's own command does the building.
+func (b *Builder) modules(ctx context.Context, dir string) error {
 	built := filepath.Join(filepath.Dir(b.Bin), "modules")
 	for _, folder := range []string{built, dir} {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
