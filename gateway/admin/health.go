@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Check is one named condition of /livez or /readyz.
@@ -60,7 +61,8 @@ func write(report *bytes.Buffer, c Check, excluded bool) bool {
 		note = ": " + note
 	}
 	if err := c.Test(); err != nil {
-		fmt.Fprintf(report, "[-]%s failed: %v%s\n", c.Name, err, note)
+		// One line a check, also for errors that are several.
+		fmt.Fprintf(report, "[-]%s failed: %s%s\n", c.Name, strings.ReplaceAll(err.Error(), "\n", "; "), note)
 		return true
 	}
 	fmt.Fprintf(report, "[+]%s ok%s\n", c.Name, note)
