@@ -14,6 +14,7 @@ func (p *parts) chain() []exchange.Stage {
 		p.dispatch,       // in which cluster
 		p.impersonation,  // as whom
 		p.authorization,  // may they
+		p.selfReview,     // what they may do: we answer, not kube-apiserver
 		p.kubeProxy,      // /api, /apis: kube-apiserver answers
 		p.modules,        // /kapis: a module answers
 		p.core,           // our own endpoints, and 404

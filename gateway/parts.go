@@ -12,12 +12,13 @@ import (
 	"github.com/posternhq/postern/gateway/kapis"
 	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/requestinfo"
+	"github.com/posternhq/postern/gateway/selfreview"
 )
 
 // parts are the stages of one configuration.
 type parts struct {
 	observe, requestInfo, limit, authentication, audit, dispatch, impersonation exchange.Stage
-	authorization, kubeProxy, modules, core                                     exchange.Stage
+	authorization, selfReview, kubeProxy, modules, core                         exchange.Stage
 }
 
 // assemble makes the stages of c out of what is long-lived.
@@ -40,6 +41,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, error) {
 		dispatch:       dispatch.New(dispatch.Options{HostCluster: c.Multicluster.HostClusterName}),
 		impersonation:  impersonation.New(impersonation.Options{Authorizer: authorizer}),
 		authorization:  authz.New(authz.Options{Authorizer: authorizer, Metrics: l.authz}),
+		selfReview:     selfreview.New(reviewOptions(c, authorizer)),
 		kubeProxy:      proxy,
 		modules:        kapis.New(l.modules.Table),
 		core:           core.New(core.Options{Ready: g.ready, Groups: func() []string { return l.modules.Table().Routes() }}),
@@ -56,6 +58,22 @@ func (g *Gateway) authnOptions(c *config.Config) authn.Options {
 		Users: g.long.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
 		Secret: secret, Issuer: a.OAuthOptions.Issuer, ClockSkew: a.MaximumClockSkew, MaxAge: a.OAuthOptions.AccessTokenMaxAge,
 		ReservedGroups: []string{c.Postern.Kube.DecidedGroup}, Metrics: g.long.authn,
+	}
+}
+
+// reviewOptions has users' questions about their rights answered by what decides about their requests.
+func reviewOptions(c *config.Config, z *authz.Authorizer) selfreview.Options {
+	return selfreview.Options{
+		Authorizer: z,
+		Forward:    c.Postern.Kube.Identity == config.IdentityStrict,
+		Rules: func(user *exchange.User, namespace string) []selfreview.Rule {
+			all := z.Rules(user, namespace)
+			rules := make([]selfreview.Rule, len(all))
+			for i, r := range all {
+				rules[i] = selfreview.Rule(r)
+			}
+			return rules
+		},
 	}
 }
 
