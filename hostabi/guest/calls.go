@@ -20,6 +20,8 @@ type Object struct {
 	Continue string
 	// PatchType is a patch's media type; default application/merge-patch+json.
 	PatchType string
+	// Timeout bounds the call, milliseconds; 0 is what is left of the request's deadline.
+	Timeout int
 }
 
 func (o *Object) record(operation string, body []byte) hostabi.Record {
@@ -46,7 +48,15 @@ func (o *Object) record(operation string, body []byte) hostabi.Record {
 	if o.Limit > 0 {
 		r = r.Append(hostabi.TagLimit, strconv.Itoa(o.Limit))
 	}
-	return r
+	return timeout(r, o.Timeout)
+}
+
+// timeout adds a call's own deadline, if it has one.
+func timeout(r hostabi.Record, milliseconds int) hostabi.Record {
+	if milliseconds <= 0 {
+		return r
+	}
+	return r.Append(hostabi.TagTimeout, strconv.Itoa(milliseconds))
 }
 
 // Kube does operation (get, list, create, update, patch, delete) on o; body is the object or the patch.
@@ -70,6 +80,8 @@ type Prometheus struct {
 	Step             float64
 	Match            []string
 	Label, Metric    string
+	// Timeout bounds the question, milliseconds; 0 is what is left of the request's deadline.
+	Timeout int
 }
 
 func (p *Prometheus) record() hostabi.Record {
@@ -97,7 +109,7 @@ func (p *Prometheus) record() hostabi.Record {
 	for _, m := range p.Match {
 		r = r.Append(hostabi.TagMatch, m)
 	}
-	return r
+	return timeout(r, p.Timeout)
 }
 
 // Answer is one of several answers.
@@ -112,16 +124,27 @@ func (r *Request) Ask(p Prometheus) (Data, error) {
 	return a.Data, a.Err
 }
 
-// AskAll puts many questions at once; the answers are in their order. It takes as long as the slowest.
+// AskAll puts many questions at once; the answers are in their order. It takes as long as the slowest. While the host has
+// no room for another call, it waits for an answer first.
 func (r *Request) AskAll(questions []Prometheus) []Answer {
 	tokens := make([]int32, len(questions))
-	for i := range questions {
-		tokens[i] = prometheusCall(r.ex, questions[i].record())
-	}
 	answers := make([]Answer, len(questions))
-	for i, token := range tokens {
-		c, err := r.await(token)
-		answers[i] = Answer{Data{r.ex, c.Handle}, err}
+	read := 0
+	take := func() {
+		c, err := r.await(tokens[read])
+		answers[read] = Answer{Data{r.ex, c.Handle}, err}
+		read++
+	}
+	for i := range questions {
+		record := questions[i].record()
+		tokens[i] = prometheusCall(r.ex, record)
+		for tokens[i] == -int32(hostabi.Busy) && read < i {
+			take()
+			tokens[i] = prometheusCall(r.ex, record)
+		}
+	}
+	for read < len(questions) {
+		take()
 	}
 	return answers
 }
