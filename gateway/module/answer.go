@@ -16,6 +16,7 @@ type answer struct {
 	status  int
 	headers []header
 	parts   [][]byte // in order; spliced ones are not copied
+	open    bool     // the last part is the answer's own: more may be put behind it
 	size    int64
 	most    int64
 	failure string // response_error's message, with status
@@ -24,12 +25,38 @@ type answer struct {
 
 type header struct{ name, value string }
 
-// write appends b, which the answer keeps.
+// Sizes of parts, bytes. What is smaller than minSplice is copied, so that a guest that writes byte by byte cannot make
+// a list of parts that is larger than its answer; what is copied is put together up to maxPart.
+const (
+	minSplice = 512
+	maxPart   = 64 << 10
+)
+
+// write appends a copy of b.
 func (a *answer) write(b []byte) hostabi.Code {
 	if a.size+int64(len(b)) > a.most {
 		return hostabi.TooLarge
 	}
-	a.parts = append(a.parts, b)
+	a.size += int64(len(b))
+	if last := len(a.parts) - 1; a.open && len(a.parts[last])+len(b) <= maxPart {
+		a.parts[last] = append(a.parts[last], b...)
+		return hostabi.OK
+	}
+	if len(b) > 0 {
+		a.parts, a.open = append(a.parts, bytes.Clone(b)), true
+	}
+	return hostabi.OK
+}
+
+// splice appends b, which the answer keeps and must not change any more.
+func (a *answer) splice(b []byte) hostabi.Code {
+	if len(b) < minSplice {
+		return a.write(b)
+	}
+	if a.size+int64(len(b)) > a.most {
+		return hostabi.TooLarge
+	}
+	a.parts, a.open = append(a.parts, b), false
 	a.size += int64(len(b))
 	return hostabi.OK
 }

@@ -23,12 +23,12 @@ func (s *shard) get(g *Generation) (*instance, error) {
 	if s.instance != nil {
 		return s.instance, nil
 	}
-	i, err := newInstance(g)
+	i, err := g.births.try(g)
 	if err != nil {
 		return nil, err
 	}
 	s.instance = i
-	go i.loop(s)
+	g.running.Go(func() { i.loop(s) })
 	return i, nil
 }
 
@@ -43,7 +43,7 @@ func (s *shard) hand(g *Generation, r *request) error {
 			r.dropped = i.drop
 			return nil
 		}
-		<-i.dead
+		<-i.dead // soon: its goroutine is on its way out, and has made room before it says so
 	}
 }
 
@@ -76,7 +76,8 @@ func (i *instance) loop(s *shard) {
 		run:    i.mod.ExportedFunction(hostabi.ExportRun),
 		cancel: i.mod.ExportedFunction(hostabi.ExportCancel),
 	}
-	nudge := time.NewTimer(time.Hour)
+	nudge := time.NewTimer(0)
+	nudge.Stop() // it runs when something is idle
 	defer nudge.Stop()
 	pause := firstNudge
 	for {

@@ -6,6 +6,7 @@ package module
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -24,7 +25,7 @@ type Forwarder interface {
 	Forward(x *exchange.Exchange, call *service.Call) service.Result
 }
 
-// Services are what host calls reach. A nil one answers Unavailable.
+// Services are what host calls reach. A nil one answers NotFound; Forward: Unavailable.
 type Services struct {
 	Kube       service.Service
 	Prometheus service.Service
@@ -48,6 +49,9 @@ type Engine struct {
 	cache    wazero.CompilationCache
 	// compiling lets one module compile at a time: a compilation takes a core for a second, and traffic needs the other.
 	compiling sync.Mutex
+
+	natives   sync.WaitGroup // programs that run natively
+	nativeIDs atomic.Uint32
 }
 
 // NewEngine starts a runtime with the host functions of ABI v1.
@@ -62,15 +66,22 @@ func NewEngine(ctx context.Context, opts Options) (*Engine, error) {
 		e.cache = cache
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(e.cache))
+	if err := e.linkAll(ctx); err != nil {
+		return nil, errors.Join(err, e.Close(ctx))
+	}
+	return e, nil
+}
+
+func (e *Engine) linkAll(ctx context.Context) error {
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, e.runtime); err != nil {
-		return nil, fmt.Errorf("cannot link WASI: %w", err)
+		return fmt.Errorf("cannot link WASI: %w", err)
 	}
 	for name, functions := range hostModules {
 		if err := link(ctx, e.runtime, name, functions); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // SetServices replaces what host calls reach, for calls from now on.
@@ -78,10 +89,11 @@ func (e *Engine) SetServices(s Services) { e.services.Store(&s) }
 
 // Close ends the runtime; every generation must have been closed before.
 func (e *Engine) Close(ctx context.Context) error {
-	if err := e.runtime.Close(ctx); err != nil {
+	e.natives.Wait()
+	if err := errors.Join(e.runtime.Close(ctx), e.cache.Close(ctx)); err != nil {
 		return fmt.Errorf("cannot close the WebAssembly runtime: %w", err)
 	}
-	return e.cache.Close(ctx)
+	return nil
 }
 
 // service is the service behind an import module, and the grant that links it.

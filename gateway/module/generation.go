@@ -13,6 +13,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module/manifest"
+	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/gateway/status"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -26,7 +27,11 @@ type Generation struct {
 	log    *guestLog
 	Stats  Stats
 
-	admit   chan struct{} // a slot for each request in flight
+	// grants are the policy's, and replaced at once when the configuration takes some back.
+	grants  atomic.Pointer[service.Grants]
+	births  births
+	running sync.WaitGroup // goroutines of instances and host calls
+	admit   chan struct{}  // a slot for each request in flight
 	queued  atomic.Int64
 	calls   atomic.Int64 // host calls under way
 	ids     atomic.Uint32
@@ -59,6 +64,7 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 		slots = min(slots, maxWorkers)
 	}
 	g.admit = make(chan struct{}, slots)
+	g.grants.Store(&g.policy.Grants)
 	g.log = newGuestLog(e.opts.Log, img.about.Name, g.policy.Limits.LogLinesPerSecond, &g.Stats)
 	if img.async {
 		g.shards = make([]shard, max(1, g.policy.Limits.Shards))
@@ -90,19 +96,29 @@ func (g *Generation) Digest() string { return g.image.digest }
 func (g *Generation) Serve(x *exchange.Exchange) {
 	g.Stats.Requests.Add(1)
 	r := newRequest(g, x)
-	defer r.gone(x)
 	if v := g.wait(r); v.code != hostabi.OK {
+		r.gone(x)
 		refuse(x, v)
 		return
 	}
-	defer func() { <-g.admit }()
+	handed := false
+	defer func() {
+		r.gone(x)
+		if g.image.async || !handed {
+			g.leave()
+		}
+	}()
 	if err := g.hand(r); err != nil {
 		g.Stats.Failures.Add(1)
 		status.Write(x, status.BadGateway, err.Error())
 		return
 	}
+	handed = true
 	g.await(r, x)
 }
+
+// leave gives a request's slot back.
+func (g *Generation) leave() { <-g.admit }
 
 // wait takes a slot for r: at once, or after a bounded time in a bounded queue.
 func (g *Generation) wait(r *request) verdict {
@@ -129,7 +145,7 @@ func (g *Generation) wait(r *request) verdict {
 
 // hand gives r to an instance.
 func (g *Generation) hand(r *request) error {
-	r.id = g.ids.Add(1) & 0x7fffffff
+	r.id = next31(g.ids.Add(1))
 	if !g.image.async {
 		return g.workers.hand(g, r)
 	}
@@ -149,19 +165,52 @@ func (g *Generation) await(r *request, x *exchange.Exchange) {
 			r.answer.send(x)
 			return
 		case f := <-r.forward:
-			result := g.engine.services.Load().forward(x, f.call)
-			f.done(result)
-			if result.Code == hostabi.OK {
+			if r.pass(x, f) {
 				return
 			}
-			// The client's registration was the forwarder's; from here on it is the guest's again.
-			x.CancelOnGone(cancelFunc(r.cancel))
 		case <-r.ctx.Done():
+			v := r.over()
+			select {
+			case v = <-r.done: // it came at the same time, and says more
+			default:
+			}
+			if v.code == hostabi.OK {
+				r.answer.send(x)
+				return
+			}
 			g.Stats.Failures.Add(1)
-			refuse(x, r.over())
+			refuse(x, v)
 			return
 		}
 	}
+}
+
+// pass has the backend answer x; true when it did, or began to. Meanwhile the exchange is the forwarder's alone: a guest
+// that asks for it is told Gone.
+func (r *request) pass(x *exchange.Exchange, f forward) bool {
+	result := service.Failf(hostabi.Internal, "panic while forwarding")
+	if f.ctx.Err() != nil || !r.body.TryLock() {
+		f.done(service.Failf(hostabi.Canceled, "given up, or the request's body is being read"))
+		return false
+	}
+	defer r.body.Unlock()
+	defer func() { f.done(result) }()
+	r.lend(nil)
+	result = r.gen.engine.services.Load().forward(x, f.call)
+	if result.Code == hostabi.OK {
+		return true
+	}
+	r.lend(x)
+	// The client's registration was the forwarder's; from here on it is the guest's again.
+	x.CancelOnGone(cancelFunc(r.cancel))
+	return false
+}
+
+// lend changes what the guest sees of the exchange: nothing, or all.
+func (r *request) lend(x *exchange.Exchange) {
+	r.mu.Lock()
+	r.x = x
+	r.mu.Unlock()
 }
 
 // cancelFunc makes a context's cancel function an exchange.Canceler.
@@ -196,14 +245,17 @@ func refuse(x *exchange.Exchange, v verdict) {
 
 // instantiate makes an instance's memory and globals and calls _initialize.
 func (g *Generation) instantiate(ctx context.Context) (mod api.Module, err error) {
+	memory := &allocator{limit: g.policy.Limits.Memory / pageSize * pageSize, used: &g.Stats.Memory}
 	defer func() {
 		// wazero panics when the allocator has no room for the memory's first bytes.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("cannot instantiate: %v", p)
 		}
+		if err != nil {
+			memory.free() // wazero forgets the memory of what it could not instantiate
+		}
 	}()
-	limit := g.policy.Limits.Memory / pageSize * pageSize
-	ctx = experimental.WithMemoryAllocator(ctx, &allocator{limit: limit, used: &g.Stats.Memory})
+	ctx = experimental.WithMemoryAllocator(ctx, memory)
 	mod, err = g.engine.runtime.InstantiateModule(ctx, g.image.compiled, moduleConfig(g.log))
 	if err != nil {
 		return nil, fmt.Errorf("cannot instantiate: %w", err)
@@ -254,6 +306,7 @@ func (g *Generation) close() {
 		g.shards[i].close()
 	}
 	g.workers.close()
+	g.running.Wait()
 	if err := g.image.compiled.Close(context.Background()); err != nil {
 		g.engine.opts.Log.Error().Err(err).Str("module", g.Manifest().Name).Msg("cannot free compiled module")
 	}

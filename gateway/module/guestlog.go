@@ -48,6 +48,16 @@ func (l *guestLog) line(level hostabi.Level, text []byte) {
 	event.Msg(string(bytes.TrimRight(text, "\r\n")))
 }
 
+// trap logs the end of an instance that was serving so many requests. It is rated like the guest's own lines: a client
+// that knows how to make a module fail must not be able to fill the log.
+func (l *guestLog) trap(err error, requests int) {
+	if !l.rate.Allow() {
+		l.stats.Dropped.Add(1)
+		return
+	}
+	l.log.Error().Err(err).Int("requests", requests).Msg("module instance failed and is thrown away")
+}
+
 // writer makes what a guest prints log lines. A line that comes in pieces is logged in pieces: nothing is buffered.
 func (l *guestLog) writer(level hostabi.Level) io.Writer { return lineWriter{l, level} }
 

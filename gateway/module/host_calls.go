@@ -51,7 +51,7 @@ func callFunction(module string) function {
 		target := i.gen.engine.services.Load().service(module)
 		return i.call(r, call.Record, func(ctx context.Context) service.Result {
 			if target == nil {
-				return service.Failf(hostabi.Unavailable, "the gateway has no %s configured", module)
+				return service.Failf(hostabi.NotFound, "the gateway has no %s configured", module)
 			}
 			return target.Do(ctx, call)
 		})
@@ -104,11 +104,14 @@ func forwardCall(i *instance, a []uint64) int64 {
 	if code != 0 {
 		return code
 	}
-	token, busy := i.register(r, r.cancel)
+	ctx, cancel := context.WithCancel(r.ctx)
+	token, busy := i.register(r, cancel)
 	if busy != hostabi.OK {
+		cancel()
 		return i.fail(busy, "too many host calls are under way")
 	}
 	done := func(result service.Result) {
+		cancel()
 		if result.Code == hostabi.OK {
 			i.end(r)
 		}
@@ -116,7 +119,7 @@ func forwardCall(i *instance, a []uint64) int64 {
 	}
 	taken := r.with(func(*exchange.Exchange) hostabi.Code {
 		select {
-		case r.forward <- forward{call, done}:
+		case r.forward <- forward{ctx, call, done}:
 			return hostabi.OK
 		default:
 			return hostabi.Busy
@@ -166,7 +169,7 @@ func (r *request) readBody(ctx context.Context, most int64) service.Result {
 	}
 	b, err := io.ReadAll(io.LimitReader(body, most+1))
 	switch {
-	case err != nil && ctx.Err() == nil:
+	case err != nil: // also when the request is over: what has come is not the body
 		return service.Failf(hostabi.Canceled, "cannot read the request's body: %v", err)
 	case int64(len(b)) > most:
 		return service.Failf(hostabi.TooLarge, "the request's body has more than %d bytes", most)

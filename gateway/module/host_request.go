@@ -32,9 +32,9 @@ func requestField(i *instance, a []uint64) int64 {
 	})
 }
 
-// fields read the request's fields.
+// fields read the request's fields. Nothing here may look at the response: the client's goroutine may be writing it.
 var fields = map[hostabi.Field]func(x *exchange.Exchange) string{
-	hostabi.FieldMethod:        func(x *exchange.Exchange) string { return x.Line().Method },
+	hostabi.FieldMethod:        func(x *exchange.Exchange) string { return string(x.HTTP.Method()) },
 	hostabi.FieldPath:          func(x *exchange.Exchange) string { return uncluster(x.Info.Path, x.Info.Cluster) },
 	hostabi.FieldQuery:         func(x *exchange.Exchange) string { return string(x.HTTP.URI().QueryString()) },
 	hostabi.FieldRequestID:     func(x *exchange.Exchange) string { return x.ID },
@@ -92,7 +92,7 @@ func behindGroup(path string) string {
 
 // rawPath is the request's path as it was sent; dispatch has cut the cluster off already.
 func rawPath(x *exchange.Exchange) string {
-	path, _, _ := strings.Cut(x.Line().URI, "?")
+	path, _, _ := strings.Cut(string(x.HTTP.RequestURI()), "?")
 	return path
 }
 

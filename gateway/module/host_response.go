@@ -1,8 +1,6 @@
 package module
 
 import (
-	"bytes"
-
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -36,11 +34,7 @@ func responseWrite(i *instance, a []uint64) int64 {
 		return i.badPointer()
 	}
 	return i.on(a[0], func(r *request, _ *exchange.Exchange) int64 {
-		// Checked before the copy, so that a guest cannot make the host copy what it will refuse.
-		if r.answer.size+int64(len(b)) > r.answer.most {
-			return i.fail(hostabi.TooLarge, "answer exceeds the module's limit")
-		}
-		return i.result(r.answer.write(bytes.Clone(b)))
+		return i.result(r.answer.write(b))
 	})
 }
 
@@ -51,7 +45,7 @@ func responseSplice(i *instance, a []uint64) int64 {
 		if !ok {
 			return i.fail(hostabi.NotFound, "no such handle")
 		}
-		return i.result(r.answer.write(b))
+		return i.result(r.answer.splice(b))
 	})
 }
 

@@ -33,12 +33,12 @@ type instance struct {
 	runnable int                           // requests with no call under way
 	tokens   uint32
 	deliver  func(hostabi.Completion) // of a native guest, which does not fetch its completions
+	current  *request                 // of a synchronous guest; written by the instance's goroutine only
 
 	// Only of the instance's goroutine:
 	lastError string
 	budget    time.Time     // when the entry into the guest that runs now is over
 	waited    time.Duration // of that entry, in wait
-	current   *request      // of a synchronous guest
 }
 
 // instanceKey finds the instance in a host function's context.
@@ -174,8 +174,9 @@ func (i *instance) die(err error) {
 	for _, cancel := range i.calls {
 		cancel()
 	}
+	i.current = nil
 	i.mu.Unlock()
-	i.gen.log.log.Error().Err(err).Int("requests", len(requests)).Msg("module instance failed and is thrown away")
+	i.gen.log.trap(err, len(requests))
 	for _, r := range requests {
 		r.finish(verdict{hostabi.Internal, fmt.Sprintf("module %q failed: %s", i.gen.Manifest().Name, firstLine(err))})
 	}
@@ -188,16 +189,21 @@ func (i *instance) start(r *request, ctx context.Context, cancel context.CancelF
 		cancel()
 		return 0, code
 	}
-	go func() {
+	i.gen.running.Go(func() {
 		defer cancel()
 		i.finish(r, token, protect(ctx, do))
-	}()
+	})
 	return token, hostabi.OK
 }
 
-// register counts a call in; Busy beyond the module's limit.
+// next31 is the number after n, for ids that a guest sees as an i32: never 0, never negative.
+func next31(n uint32) uint32 { return n&0x7fffffff%0x7fffffff + 1 }
+
+// register counts a call in; Busy beyond the module's limit, which completions that the guest has not fetched count
+// towards as well.
 func (i *instance) register(r *request, cancel context.CancelFunc) (uint32, hostabi.Code) {
-	if i.gen.calls.Add(1) > int64(i.gen.policy.Limits.HostCalls) {
+	most := int64(i.gen.policy.Limits.HostCalls)
+	if i.gen.calls.Add(1)+i.unread() > most {
 		i.gen.calls.Add(-1)
 		return 0, hostabi.Busy
 	}
@@ -208,12 +214,20 @@ func (i *instance) register(r *request, cancel context.CancelFunc) (uint32, host
 		i.runnable--
 	}
 	r.calls++
-	i.tokens = (i.tokens + 1) & 0x7fffffff
+	i.tokens = next31(i.tokens)
 	i.calls[i.tokens] = cancel
 	return i.tokens, hostabi.OK
 }
 
-// finish posts a call's completion, also for a request that is over: the guest's goroutine still waits for it.
+// unread is how many completions wait to be fetched.
+func (i *instance) unread() int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return int64(len(i.complete))
+}
+
+// finish posts a call's completion, also for a request that is over: the guest's goroutine still waits for it. Of a
+// synchronous guest nobody does once it has gone on to the next request.
 func (i *instance) finish(r *request, token uint32, result service.Result) {
 	i.gen.calls.Add(-1)
 	c := r.completed(token, result)
@@ -228,7 +242,7 @@ func (i *instance) finish(r *request, token uint32, result service.Result) {
 		i.deliver(c)
 		return
 	}
-	if i.failed != nil {
+	if i.failed != nil || !i.gen.image.async && i.current != r {
 		return
 	}
 	i.complete = append(i.complete, c)

@@ -33,7 +33,7 @@ type image struct {
 	took     time.Duration // to rewrite and compile
 }
 
-// compile turns a module's bytes into an image: read the manifest, check imports against the grants, meter loops, make
+// compile turns a module's bytes into an image: read the manifest, meter loops, check imports and grants, make
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()

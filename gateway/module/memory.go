@@ -12,21 +12,27 @@ import (
 type allocator struct {
 	limit int64         // bytes; growing beyond it fails, and memory.grow returns -1
 	used  *atomic.Int64 // bytes of all instances of the module, for its metric
+	made  *linearMemory // a module has one memory
 }
 
 var _ experimental.MemoryAllocator = (*allocator)(nil)
 
 // Allocate reserves room. When the system has none, the memory is one that cannot hold a byte: instantiating fails.
 func (a *allocator) Allocate(_, most uint64) experimental.LinearMemory {
-	size := min(most, uint64(a.limit))
-	if size == 0 {
-		return &linearMemory{allocator: a}
+	a.made = &linearMemory{allocator: a}
+	if size := min(most, uint64(a.limit)); size > 0 {
+		if room, err := unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE); err == nil {
+			a.made.room = room
+		}
 	}
-	room, err := unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
-	if err != nil {
-		room = nil
+	return a.made
+}
+
+// free gives the memory of an instance back that never came to be.
+func (a *allocator) free() {
+	if a.made != nil {
+		a.made.Free()
 	}
-	return &linearMemory{allocator: a, room: room}
 }
 
 // linearMemory is one instance's memory: the first `open` bytes of room can be used.
@@ -51,7 +57,7 @@ func (m *linearMemory) Reallocate(size uint64) []byte {
 	return m.room[:size:size]
 }
 
-// Free gives everything back. It is called once, when the instance is closed.
+// Free gives everything back, when the instance is closed. A second call does nothing.
 func (m *linearMemory) Free() {
 	if m.room == nil {
 		return

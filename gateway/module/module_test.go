@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	guests.dir, guests.built = dir, map[string][]byte{}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	date := goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1") // once for the process
+	goleak.VerifyTestMain(m, date, goleak.Cleanup(func(code int) {
 		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))

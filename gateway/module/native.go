@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/tetratelabs/wazero/api"
@@ -15,9 +16,10 @@ import (
 type Program func(ctx context.Context, host hostabi.Native, exchange uint32)
 
 // ServeNative has a natively compiled module answer x, with the host functions, services, limits and grants that the
-// same module would have as WebAssembly. There is no instance to discard: a panic of the program is one of the gateway.
+// same module would have as WebAssembly. There is no instance to discard: a panic of the program costs this exchange.
 func (e *Engine) ServeNative(x *exchange.Exchange, about *manifest.Manifest, policy Policy, program Program) {
-	g := &Generation{engine: e, image: &image{about: about}, policy: policy, refs: 1, closed: make(chan struct{})}
+	g := &Generation{engine: e, image: &image{about: about}, policy: policy}
+	g.grants.Store(&g.policy.Grants)
 	g.log = newGuestLog(e.opts.Log, about.Name, policy.Limits.LogLinesPerSecond, &g.Stats)
 	n := &native{i: &instance{
 		gen: g, wake: make(chan struct{}, 1),
@@ -25,11 +27,18 @@ func (e *Engine) ServeNative(x *exchange.Exchange, about *manifest.Manifest, pol
 	}, done: map[uint32]chan hostabi.Completion{}}
 	n.i.mod, n.i.deliver = n, n.deliver
 	r := newRequest(g, x)
-	r.id = 1
+	r.id = next31(e.nativeIDs.Add(1)) // programs tell the exchanges that run at the same time apart by it
 	n.i.requests[r.id] = r
 	n.i.runnable++
 	defer r.gone(x)
-	go program(r.ctx, n, r.id)
+	e.natives.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				r.finish(verdict{hostabi.Internal, fmt.Sprintf("module %q failed: %v", about.Name, p)})
+			}
+		}()
+		program(r.ctx, n, r.id)
+	})
 	g.await(r, x)
 }
 

@@ -24,7 +24,7 @@ type request struct {
 	answer  answer
 	errs    map[uint32]string // by token: why a call failed
 
-	body  sync.Mutex // one reader of the request's body at a time
+	body  sync.Mutex // one reader of the request's body at a time: a guest's read, or whoever the exchange is forwarded to
 	calls int        // under way; guarded by the instance's mutex
 	// dropped tells the instance that the request is over.
 	dropped func(*request)
@@ -40,6 +40,7 @@ type verdict struct {
 
 // forward is a guest's wish that the client's goroutine pass the exchange on.
 type forward struct {
+	ctx  context.Context // ends when the guest gives the call up; once begun it goes on
 	call *service.Call
 	done func(service.Result)
 }
@@ -104,10 +105,10 @@ func (r *request) with(f func(x *exchange.Exchange) hostabi.Code) hostabi.Code {
 // newCall makes a host call out of a record, with the body that a handle names.
 func (r *request) newCall(record hostabi.Record) (*service.Call, hostabi.Code) {
 	call := &service.Call{
-		Module: r.gen.Manifest().Name, Grants: &r.gen.policy.Grants, Record: record, MaxBytes: r.gen.policy.Limits.HandleBytes,
+		Module: r.gen.Manifest().Name, Grants: r.gen.grants.Load(), Record: record,
 	}
 	code := r.with(func(x *exchange.Exchange) hostabi.Code {
-		call.Caller, call.RequestID = x.User, x.ID
+		call.Caller, call.RequestID, call.MaxBytes = x.User, x.ID, max(r.handles.room(), 1)
 		id := record.Get(hostabi.TagBodyHandle)
 		if id == nil {
 			return hostabi.OK
@@ -145,7 +146,9 @@ func (r *request) completed(token uint32, result service.Result) hostabi.Complet
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.x == nil {
-		c.Code = hostabi.Canceled
+		if result.Body != nil {
+			c.Code = hostabi.Canceled // there is nobody to keep it for
+		}
 		return c
 	}
 	if result.Body != nil {
@@ -155,7 +158,7 @@ func (r *request) completed(token uint32, result service.Result) hostabi.Complet
 		}
 		c.Handle = handle
 	}
-	if result.Err != "" {
+	if result.Err != "" && len(r.errs) < maxErrors {
 		if r.errs == nil {
 			r.errs = map[uint32]string{}
 		}
@@ -163,6 +166,9 @@ func (r *request) completed(token uint32, result service.Result) hostabi.Complet
 	}
 	return c
 }
+
+// maxErrors bounds the texts kept for error_of, per request; calls that fail after that many have a code and no text.
+const maxErrors = 1024
 
 // parseUint reads decimal text of at most 9 digits.
 func parseUint(text []byte) (uint32, bool) {

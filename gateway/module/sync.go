@@ -27,15 +27,19 @@ func (w *workers) start(g *Generation) error {
 	return err
 }
 
-// hand gives r to an idle worker or to a new one. The generation admits no more requests than there may be workers.
+// hand gives r to an idle worker or to a new one. The generation admits no more requests than there may be workers, and a
+// worker holds its request's slot until it is idle again, or gone: also when the client does not wait so long.
 func (w *workers) hand(g *Generation, r *request) error {
-	i, err := w.take(g)
-	if err != nil {
-		return err
+	for {
+		i, err := w.take(g)
+		if err != nil {
+			return err
+		}
+		if i.post(r) {
+			r.dropped = i.drop
+			return nil
+		}
 	}
-	r.dropped = i.drop
-	i.post(r)
-	return nil
 }
 
 func (w *workers) take(g *Generation) (*instance, error) {
@@ -51,7 +55,7 @@ func (w *workers) take(g *Generation) (*instance, error) {
 }
 
 func (w *workers) make(g *Generation) (*instance, error) {
-	i, err := newInstance(g)
+	i, err := g.births.try(g)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +65,7 @@ func (w *workers) make(g *Generation) (*instance, error) {
 		w.all = map[*instance]struct{}{}
 	}
 	w.all[i] = struct{}{}
-	go i.work(w)
+	g.running.Go(func() { i.work(w) })
 	return i, nil
 }
 
@@ -93,27 +97,30 @@ func (w *workers) close() {
 // work is the one goroutine that calls into a synchronous guest.
 func (i *instance) work(w *workers) {
 	defer close(i.dead)
-	defer i.free()
-	defer w.forget(i)
 	handle := i.mod.ExportedFunction(hostabi.ExportHandle)
 	stack := make([]uint64, 1)
 	for {
 		r, quit := i.next()
 		if quit {
+			w.forget(i)
+			i.free()
 			return
 		}
 		if r == nil {
 			<-i.wake
 			continue
 		}
-		i.current = r
 		stack[0] = uint64(r.id)
 		if err := i.enter(handle, stack); err != nil {
 			i.die(err)
+			w.forget(i)
+			i.free()
+			i.gen.leave()
 			return
 		}
 		i.reset(r)
 		w.put(i)
+		i.gen.leave()
 		r.finish(verdict{})
 	}
 }
@@ -124,6 +131,7 @@ func (i *instance) next() (r *request, quit bool) {
 	defer i.mu.Unlock()
 	if len(i.starts) > 0 {
 		r, i.starts = i.starts[0], i.starts[:0]
+		i.current = r
 	}
 	return r, i.quit && r == nil
 }
