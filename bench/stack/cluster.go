@@ -119,20 +119,29 @@ func (s *stack) controlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	s.seeder = &seed.Seeder{Client: client, Users: s.users}
 	go func() {
 		if err := components.Tick(components.TickerLog(s.env), s.stopping); err != nil {
 			s.console.Say("%v", err)
 		}
 	}()
-	seeder := &seed.Seeder{Client: client, Users: s.users}
 	around, inner := errgroup.WithContext(ctx)
 	around.Go(func() error { return s.around(inner) })
-	around.Go(func() error { return s.seed(inner, seeder) })
+	around.Go(func() error { return s.seed(inner, s.seeder) })
 	if err := around.Wait(); err != nil {
 		return err
 	}
-	if err := seeder.WaitReady(ctx); err != nil {
+	// Last: the aggregator looks at metrics-server when this changes, and else not again for up to half a minute.
+	return s.seeder.Metrics(ctx, s.env.Ports[components.MetricsServer], s.env.PKI("ca.crt"))
+}
+
+// settled waits until the cluster has become what was seeded.
+func (s *stack) settled(ctx context.Context) error {
+	if s.seeder == nil {
+		return nil // a given cluster
+	}
+	defer s.seeder.Client.Close()
+	if err := s.seeder.WaitReady(ctx); err != nil {
 		return err
 	}
 	s.console.Say("nodes are Ready, pods are Running")
@@ -174,9 +183,6 @@ func (s *stack) seed(ctx context.Context, seeder *seed.Seeder) error {
 		return err
 	}
 	if err := seeder.Platform(ctx); err != nil {
-		return err
-	}
-	if err := seeder.Metrics(ctx, s.env.Ports[components.MetricsServer], s.env.PKI("ca.crt")); err != nil {
 		return err
 	}
 	return seeder.Workloads(ctx)

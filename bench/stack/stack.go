@@ -29,7 +29,8 @@ type stack struct {
 	portsMu sync.Mutex // guards book: components start at the same time
 	book    *ports.Book
 	users   []seed.User
-	lock    *os.File // held open: the lock ends with it
+	seeder  *seed.Seeder // of our own cluster
+	lock    *os.File     // held open: the lock ends with it
 	// stopping is closed when the stack begins to stop.
 	stopping chan struct{}
 }
@@ -57,6 +58,13 @@ func Up(ctx context.Context, options Options) error {
 
 // Build builds and fetches everything that Up needs, and starts nothing.
 func Build(ctx context.Context, options Options) error {
+	if options.Dir == "" { // not that of a stack that may be running
+		root, err := findRoot()
+		if err != nil {
+			return err
+		}
+		options.Dir = filepath.Join(root, ".postern", "build")
+	}
 	s, err := prepare(options)
 	if err != nil {
 		return err
@@ -169,7 +177,10 @@ func (s *stack) start(ctx context.Context) error {
 	if err := steps(ctx); err != nil {
 		return err
 	}
-	if err := s.startGateway(ctx); err != nil {
+	together, inner := errgroup.WithContext(ctx)
+	together.Go(func() error { return s.startGateway(inner) })
+	together.Go(func() error { return s.settled(inner) })
+	if err := together.Wait(); err != nil {
 		return err
 	}
 	if err := s.writeReady(); err != nil {

@@ -109,13 +109,16 @@ func (s *Seeder) Workloads(ctx context.Context) error {
 	return s.file(ctx, "30-workloads.yaml", nil)
 }
 
-// Metrics makes metrics-server, which listens on port with a certificate of the authority in caFile, an aggregated API.
+// Metrics makes metrics-server, which listens on port with a certificate of the authority in caFile, an aggregated API,
+// and has the API server look at it at once.
 func (s *Seeder) Metrics(ctx context.Context, port int, caFile string) error {
 	ca, err := os.ReadFile(caFile)
 	if err != nil {
 		return fmt.Errorf("cannot read the certificate authority: %w", err)
 	}
-	return s.file(ctx, "metrics.yaml.tmpl", map[string]any{"MetricsPort": port, "CABundle": base64.StdEncoding.EncodeToString(ca)})
+	return s.file(ctx, "metrics.yaml.tmpl", map[string]any{
+		"MetricsPort": port, "CABundle": base64.StdEncoding.EncodeToString(ca), "Now": time.Now().UTC().Format(time.RFC3339Nano),
+	})
 }
 
 // WaitReady waits until every node is Ready, every pod is Running or done, and metrics-server's API answers.

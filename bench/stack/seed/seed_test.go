@@ -46,7 +46,7 @@ func TestUsersAreMadeOnceAndKeptSecret(t *testing.T) {
 func TestManifestsAreObjects(t *testing.T) {
 	data := map[string]any{
 		"Users": []User{{Name: "admin", Hash: "$2a$10$x", GlobalRole: "platform-admin"}}, "Nodes": Nodes,
-		"CABundle": "eA==", "MetricsPort": 4443,
+		"CABundle": "eA==", "MetricsPort": 4443, "Now": "now",
 	}
 	entries, err := manifests.ReadDir("manifests")
 	if err != nil {
