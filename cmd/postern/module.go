@@ -11,13 +11,15 @@ import (
 	"github.com/posternhq/postern/gateway/module/source"
 )
 
-// newModuleCommand is `postern module`: makes the .wasm files that the gateway loads.
+// newModuleCommand is `postern module`: makes the .wasm files that the gateway loads, and says what is in them.
 func newModuleCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "module",
-		Short: "Make WebAssembly modules",
+		Short: "Make and look at WebAssembly modules",
+		Args:  cobra.NoArgs,
+		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(newModuleBuildCommand(), newModulePackCommand())
+	command.AddCommand(newModuleBuildCommand(), newModulePackCommand(), newModuleInspectCommand(), newModuleListCommand())
 	return command
 }
 
