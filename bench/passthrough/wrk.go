@@ -30,7 +30,7 @@ func (t *tools) wrk(ctx context.Context, o options, length time.Duration, token,
 	cmd.Env = t.env
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return load{}, fmt.Errorf("cannot put load on %s: %w\n%s", url, err, out)
+		return load{}, fmt.Errorf("cannot put load on %s: %w\n%s", url, errors.Join(ctx.Err(), err), out)
 	}
 	l, err := parseWrk(out)
 	if err != nil {
