@@ -37,11 +37,11 @@ type image struct {
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()
-	about, err := manifest.Of(wasm)
+	about, code, err := manifest.Split(wasm) // without it the code's key in the cache stays when the manifest changes
 	if err != nil {
 		return nil, err
 	}
-	metered, err := fuel.Rewrite(wasm, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
+	metered, err := fuel.Rewrite(code, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
 	if err != nil {
 		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}

@@ -7,14 +7,19 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 
 	"github.com/posternhq/postern/hostabi"
 )
 
-// maxSize bounds the manifest's section, bytes.
-const maxSize = 64 << 10
+// Bounds of the manifest's section, and of the version, which metrics and logs repeat; bytes.
+const (
+	maxSize    = 64 << 10
+	maxVersion = 128
+)
 
 // Manifest is what a module says of itself, from its custom section `postern.module`.
 type Manifest struct {
@@ -66,6 +71,9 @@ func (m *Manifest) validate() error {
 	if !nameForm.MatchString(m.Name) {
 		return fmt.Errorf("manifest: name %q is not [a-z0-9-]{1,63}", m.Name)
 	}
+	if len(m.Version) > maxVersion || !utf8.ValidString(m.Version) || strings.ContainsFunc(m.Version, unicode.IsControl) {
+		return fmt.Errorf("manifest: version %q is not up to %d bytes of plain text", m.Version, maxVersion)
+	}
 	if len(m.Serves) == 0 {
 		return errors.New("manifest: serves is empty: the module answers nothing")
 	}
@@ -113,14 +121,21 @@ func Pack(wasm, manifest []byte) ([]byte, error) {
 
 // Of reads the manifest of a module's bytes.
 func Of(wasm []byte) (*Manifest, error) {
-	_, text, err := cut(wasm)
+	m, _, err := Split(wasm)
+	return m, err
+}
+
+// Split is a module's manifest, and its bytes without it: what the same code has in common, whatever its manifest says.
+func Split(wasm []byte) (m *Manifest, rest []byte, err error) {
+	rest, text, err := cut(wasm)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if text == nil {
-		return nil, fmt.Errorf("no custom section %q: put module.yaml into it with `postern module pack`", hostabi.SectionManifest)
+		return nil, nil, fmt.Errorf("no custom section %q: put module.yaml into it with `postern module pack`", hostabi.SectionManifest)
 	}
-	return Parse(text)
+	m, err = Parse(text)
+	return m, rest, err
 }
 
 // cut splits a module into itself without the manifest's section, and the manifest; nil if there is none.
@@ -128,7 +143,7 @@ func cut(wasm []byte) (rest, manifest []byte, err error) {
 	if !strings.HasPrefix(string(wasm[:min(8, len(wasm))]), "\x00asm\x01\x00\x00\x00") {
 		return nil, nil, errors.New("not a WebAssembly core module of version 1")
 	}
-	rest = append(rest, wasm[:8]...)
+	rest = append(make([]byte, 0, len(wasm)), wasm[:8]...)
 	for at := 8; at < len(wasm); {
 		size, n := binary.Uvarint(wasm[at+1:])
 		if n <= 0 || size > uint64(len(wasm)-at-1-n) {
@@ -136,6 +151,9 @@ func cut(wasm []byte) (rest, manifest []byte, err error) {
 		}
 		end := at + 1 + n + int(size)
 		if text, ok := section(wasm[at], wasm[at+1+n:end]); ok {
+			if manifest != nil {
+				return nil, nil, errors.New("two manifests: which one counts would be anybody's guess")
+			}
 			manifest = text
 		} else {
 			rest = append(rest, wasm[at:end]...)
