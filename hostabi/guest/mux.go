@@ -69,7 +69,8 @@ func wildcard(segment string) (name string, ok bool) {
 	return "", false
 }
 
-// before says whether t is more specific than o, both of which match: the first literal where the other has a name wins.
+// before says whether t is more specific than o, both of which match: the first literal where the other has a name wins;
+// when one of them only has a {name...} more, for which nothing is left, the other does.
 func (t *route) before(o *route) bool {
 	for i := range min(len(t.segments), len(o.segments)) {
 		a, b := rank(t.segments[i]), rank(o.segments[i])
@@ -77,7 +78,7 @@ func (t *route) before(o *route) bool {
 			return a < b
 		}
 	}
-	return len(t.segments) > len(o.segments)
+	return len(t.segments) < len(o.segments)
 }
 
 func rank(segment string) int {
