@@ -37,8 +37,10 @@ func NodeMetrics(e Env, binary string) Component {
 		Ready: "http://" + e.Address(NodeExporter) + "/metrics",
 	}
 	c.Name, c.Path, c.Dir = "node-exporter", binary, e.Dir
-	c.Args = []string{"--web.listen-address=" + e.Address(NodeExporter),
+	c.Args = []string{
+		"--web.listen-address=" + e.Address(NodeExporter),
 		"--no-collector.systemd", // only logs errors where systemd does not run
-		"--collector.textfile.directory=" + filepath.Join(e.Dir, "textfile")}
+		"--collector.textfile.directory=" + filepath.Join(e.Dir, "textfile"),
+	}
 	return c
 }

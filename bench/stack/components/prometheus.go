@@ -30,7 +30,9 @@ func PrometheusServer(e Env, binary string, cloud []string) (Component, error) {
 		Ready: "http://" + e.Address(Prometheus) + "/-/ready",
 	}
 	c.Name, c.Path, c.Dir = "prometheus", binary, e.Dir
-	c.Args = []string{"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(e.Dir, "prometheus"),
-		"--storage.tsdb.retention.time=2d", "--web.listen-address=" + e.Address(Prometheus), "--log.level=warn"}
+	c.Args = []string{
+		"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(e.Dir, "prometheus"),
+		"--storage.tsdb.retention.time=2d", "--web.listen-address=" + e.Address(Prometheus), "--log.level=warn",
+	}
 	return c, nil
 }

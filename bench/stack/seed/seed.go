@@ -245,8 +245,10 @@ func nodeStatus(n Node, port int) map[string]any {
 		"allocatable":     size,
 		"daemonEndpoints": map[string]any{"kubeletEndpoint": map[string]any{"Port": port}},
 		// kwok pastes these into YAML unquoted: a kernel called 6.1 would become a number, and the node never Ready.
-		"nodeInfo": map[string]string{"architecture": arch, "operatingSystem": "linux", "osImage": "Debian GNU/Linux 12 (bookworm)",
+		"nodeInfo": map[string]string{
+			"architecture": arch, "operatingSystem": "linux", "osImage": "Debian GNU/Linux 12 (bookworm)",
 			"kernelVersion": "6.1.0-kwok", "kubeletVersion": "v1.37.2", "kubeProxyVersion": "v1.37.2",
-			"containerRuntimeVersion": "kwok://0.8.0", "bootID": "", "machineID": "", "systemUUID": ""},
+			"containerRuntimeVersion": "kwok://0.8.0", "bootID": "", "machineID": "", "systemUUID": "",
+		},
 	}}
 }
