@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,8 +125,9 @@ func (s *Service) request(ctx context.Context, q *query) (*http.Request, error) 
 	u := s.base.JoinPath("api", "v1", q.path)
 	if q.evaluates {
 		if end, ok := ctx.Deadline(); ok { // so that Prometheus, too, gives up then
+			// As a number of seconds: its durations have no fractions, and are not Go's.
 			left := max(time.Until(end), time.Millisecond)
-			q.form.Set("timeout", left.Round(time.Millisecond).String())
+			q.form.Set("timeout", strconv.FormatFloat(left.Seconds(), 'f', 3, 64))
 		}
 	}
 	form := q.form.Encode()
