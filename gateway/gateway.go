@@ -88,16 +88,19 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	p, err := g.assemble(c)
+	p, n, err := g.assemble(c)
 	if err != nil {
 		return err
 	}
-	if err := telemetry.SetLevel(c.Postern.Log.Level); err != nil {
+	if err := telemetry.SetLevel(c.Postern.Log.Level); err != nil { // the configuration has checked it
 		return err
 	}
+	g.long.use(n)
 	stages := p.chain()
 	g.current.Store(&snapshot{config: c, handler: link(stages), stages: stages})
-	g.long.observe.SetAccess(observe.Access{On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling})
+	g.long.observe.SetAccess(observe.Access{
+		On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling, TrustedProxies: c.Postern.TrustedProxies,
+	})
 	g.long.modules.SetPolicy(policies(c))
 	return nil
 }
@@ -159,6 +162,11 @@ func (g *Gateway) drain(limit time.Duration) {
 	g.log.Info().Dur("limit", limit).Msg("draining")
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	g.shutdown(ctx)
+}
+
+// shutdown ends the public listeners, at the latest when ctx ends.
+func (g *Gateway) shutdown(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, s := range g.servers {
 		all.Go(func() {
@@ -194,6 +202,7 @@ func (g *Gateway) makeServers(c *config.Config, s *sockets) error {
 		}
 		server, err := listener.New(o)
 		if err != nil {
+			g.shutdown(context.Background()) // those made before hold resources
 			return fmt.Errorf("cannot serve on %s: %w", ln.Addr(), err)
 		}
 		g.servers = append(g.servers, server)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -18,8 +16,6 @@ import (
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/kube"
-	"github.com/posternhq/postern/gateway/kubeproxy"
-	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/observe"
 )
@@ -34,17 +30,9 @@ type longLived struct {
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 
-	// The way to kube-apiserver changes seldom: it is made anew only when its settings do, and the old one's connections
-	// end with the gateway, so that no watch is cut by a reload.
-	proxy     atomic.Pointer[kubeproxy.Stage]
-	proxySays config.Kube
-	services  serviceSet
-	limit     atomic.Pointer[limit.Stage]
-	limits    limit.Options
-	// authorizer is that of the configuration that serves, for what modules do in a caller's name.
-	authorizer atomic.Pointer[authz.Authorizer]
-	retired    []func()
-	closing    sync.Once
+	current atomic.Pointer[lasting]
+	retired []func() // close what a reload has replaced; one reload at a time adds to it
+	closing sync.Once
 }
 
 // newLongLived makes everything that is made once.
@@ -60,13 +48,17 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
 	}
+	l.current.Store(new(lasting))
 	if l.platform, err = kube.New(kube.Options{Config: cluster, Log: g.log}); err != nil {
 		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
 	}
 	g.registry.MustRegister(l.platform)
-	cache, err := cacheDir(c)
+	cache, err := cacheDir(c.Postern.Modules.CacheDir)
 	if err != nil {
-		return nil, err
+		if c.Postern.Modules.CacheDir != "" {
+			return nil, err
+		}
+		g.log.Warn().Err(err).Msg("modules are compiled at each start: set postern.modules.cacheDir")
 	}
 	if l.engine, err = module.NewEngine(ctx, module.Options{CacheDir: cache, Log: g.log}); err != nil {
 		return nil, err
@@ -90,42 +82,17 @@ func (l *longLived) run(ctx context.Context, users bool) error {
 // close ends connections and frees the modules. Run has ended before, or never began.
 func (l *longLived) close() (err error) {
 	l.closing.Do(func() {
-		if proxy := l.proxy.Load(); proxy != nil {
-			proxy.Close()
-		}
-		for _, f := range l.retired {
+		for _, f := range append(l.current.Load().closers(new(lasting)), l.retired...) {
 			f()
 		}
-		l.services.close()
 		err = l.engine.Close(context.Background())
 	})
 	return err
 }
 
-// kubeProxy is the stage for the settings k.
-func (l *longLived) kubeProxy(k config.Kube) (*kubeproxy.Stage, error) {
-	old := l.proxy.Load()
-	if old != nil && l.proxySays == k {
-		return old, nil
-	}
-	options := kubeproxy.Options{Config: l.cluster, Identity: kubeproxy.Identity(k.Identity), Group: k.DecidedGroup}
-	options.Pool.DialTimeout, options.Pool.HeaderTimeout = k.DialTimeout, k.ResponseHeaderTimeout
-	options.Pool.MaxIdle, options.Pool.IdleTimeout = k.MaxIdleConnections, k.IdleTimeout
-	proxy, err := kubeproxy.New(options)
-	if err != nil {
-		return nil, fmt.Errorf("cannot proxy to kube-apiserver: %w", err)
-	}
-	if old != nil {
-		l.retired = append(l.retired, old.Close)
-	}
-	l.proxy.Store(proxy)
-	l.proxySays = k
-	return proxy, nil
-}
-
 // authorize decides what modules do in a caller's name, as the configuration that serves does for requests.
 func (l *longLived) authorize(user *exchange.User, info *exchange.RequestInfo) exchange.Decision {
-	return l.authorizer.Load().Authorize(user, info)
+	return l.current.Load().authorizer.Authorize(user, info)
 }
 
 // unreachable is kube-apiserver's address when none is known: the gateway starts, answers what it can, and says in
@@ -148,20 +115,4 @@ func restConfig(c *config.Config) (cluster *rest.Config, err error) {
 	}
 	cluster.QPS, cluster.Burst = float32(k.QPS), k.Burst
 	return cluster, nil
-}
-
-// cacheDir is where compiled modules are kept, made if it is not there. Only the gateway may write to it.
-func cacheDir(c *config.Config) (string, error) {
-	dir := c.Postern.Modules.CacheDir
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			base = os.TempDir()
-		}
-		dir = filepath.Join(base, "postern", "wasm")
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot make the cache of compiled modules: %w", err)
-	}
-	return dir, nil
 }

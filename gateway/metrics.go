@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posternhq/postern/gateway/core"
@@ -30,7 +32,7 @@ var (
 	upstreamReused = describe("upstream_reused_total", "Requests sent on a connection that was open already.")
 	upstreamErrors = describe("upstream_errors_total", "Requests that could not be relayed, by kind.", "kind")
 	upstreamBytes  = describe("upstream_bytes_total", "Bytes from (in) and to (out) kube-apiserver, TLS not counted.", "direction")
-	moduleInfo     = describe("module_info", "1 for each module that serves.", "module", "version", "digest")
+	moduleInfo     = describe("module_info", "1 for each module that serves.", "module", "file", "version", "digest")
 	moduleFailed   = describe("module_file_failed", "1 if the file as it is now could not be loaded.", "file")
 	moduleCounters = []struct {
 		desc *prometheus.Desc
@@ -49,7 +51,10 @@ var (
 	}
 )
 
-func moduleDesc(name, help string) *prometheus.Desc { return describe("module_"+name, help, "module") }
+// moduleDesc has the file as well: versions of one module may be loaded side by side.
+func moduleDesc(name, help string) *prometheus.Desc {
+	return describe("module_"+name, help, "module", "file")
+}
 
 // Describe names nothing: what there is depends on modules and listeners.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
@@ -57,6 +62,9 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 // Collect reads every counter once.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+		for i, l := range labels {
+			labels[i] = strings.ToValidUTF8(l, "\uFFFD") // a file may have any name; the library panics
+		}
 		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}
 	send(buildInfo, prometheus.GaugeValue, 1, core.Build().GitVersion)
@@ -78,7 +86,7 @@ func (c *collector) listeners(send sender) {
 		send(refused, prometheus.CounterValue, float64(st.Refused), name)
 		send(panics, prometheus.CounterValue, float64(st.Panics), name)
 	}
-	if s := c.g.long.limit.Load(); s != nil {
+	if s := c.g.long.current.Load().limit; s != nil {
 		st := s.Stats()
 		send(limited, prometheus.CounterValue, float64(st.RefusedInFlight), "in-flight")
 		send(limited, prometheus.CounterValue, float64(st.RefusedLongRunning), "long-running")
@@ -98,7 +106,7 @@ func (c *collector) reload(send sender) {
 }
 
 func (c *collector) upstream(send sender) {
-	st := c.g.long.proxy.Load().Stats()
+	st := c.g.long.current.Load().proxy.Stats()
 	send(upstreamOpen, prometheus.GaugeValue, float64(st.Open-st.Idle), "busy")
 	send(upstreamOpen, prometheus.GaugeValue, float64(st.Idle), "idle")
 	send(upstreamDials, prometheus.CounterValue, float64(st.Dials))
@@ -120,9 +128,9 @@ func (c *collector) modules(send sender) {
 		if s.Name == "" {
 			continue
 		}
-		send(moduleInfo, prometheus.GaugeValue, 1, s.Name, s.Version, s.Digest)
+		send(moduleInfo, prometheus.GaugeValue, 1, s.Name, s.File, s.Version, s.Digest)
 		for _, m := range moduleCounters {
-			send(m.desc, m.kind, m.read(&s), s.Name)
+			send(m.desc, m.kind, m.read(&s), s.Name, s.File)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/impersonation"
 	"github.com/posternhq/postern/gateway/kapis"
-	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/requestinfo"
 	"github.com/posternhq/postern/gateway/selfreview"
 )
@@ -21,31 +20,27 @@ type parts struct {
 	authorization, selfReview, kubeProxy, modules, core                         exchange.Stage
 }
 
-// assemble makes the stages of c out of what is long-lived.
-func (g *Gateway) assemble(c *config.Config) (*parts, error) {
+// assemble makes the stages of c out of what is long-lived, and what that is from then on.
+func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 	l := g.long
-	proxy, err := l.kubeProxy(c.Postern.Kube)
+	n, err := l.next(c)
 	if err != nil {
-		return nil, err
-	}
-	authorizer := authz.NewAuthorizer(c.Authorization.Mode, l.platform)
-	if err := g.setServices(c, authorizer); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return &parts{
 		observe:        l.observe,
 		requestInfo:    requestinfo.New(),
-		limit:          g.limiter(c.Postern.Limits),
+		limit:          n.limit,
 		authentication: authn.New(g.authnOptions(c)),
 		audit:          audit.New(audit.Options{}),
 		dispatch:       dispatch.New(dispatch.Options{HostCluster: c.Multicluster.HostClusterName}),
-		impersonation:  impersonation.New(impersonation.Options{Authorizer: authorizer}),
-		authorization:  authz.New(authz.Options{Authorizer: authorizer, Metrics: l.authz}),
-		selfReview:     selfreview.New(reviewOptions(c, authorizer)),
-		kubeProxy:      proxy,
+		impersonation:  impersonation.New(impersonation.Options{Authorizer: n.authorizer}),
+		authorization:  authz.New(authz.Options{Authorizer: n.authorizer, Metrics: l.authz}),
+		selfReview:     selfreview.New(reviewOptions(c, n.authorizer)),
+		kubeProxy:      n.proxy,
 		modules:        kapis.New(l.modules.Table),
 		core:           core.New(core.Options{Ready: g.ready, Groups: func() []string { return l.modules.Table().Routes() }}),
-	}, nil
+	}, n, nil
 }
 
 func (g *Gateway) authnOptions(c *config.Config) authn.Options {
@@ -75,15 +70,4 @@ func reviewOptions(c *config.Config, z *authz.Authorizer) selfreview.Options {
 			return rules
 		},
 	}
-}
-
-// limiter is the stage that counts what is in flight. It is made anew only when the limits change: what is under way is
-// counted by the one it came through.
-func (g *Gateway) limiter(l config.Limits) *limit.Stage {
-	want := limit.Options{InFlight: l.MaxRequestsInFlight, LongRunning: l.MaxLongRunning}
-	if g.long.limit.Load() == nil || g.long.limits != want {
-		g.long.limit.Store(limit.New(want))
-		g.long.limits = want
-	}
-	return g.long.limit.Load()
 }

@@ -8,7 +8,6 @@ import (
 	"reflect"
 
 	"github.com/posternhq/postern/config"
-	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/service/httpcall"
 	kubeservice "github.com/posternhq/postern/gateway/module/service/kube"
@@ -25,51 +24,44 @@ type serviceSet struct {
 	backends   map[string]config.Backend
 }
 
-// setServices makes what modules reach follow c.
-func (g *Gateway) setServices(c *config.Config, authorizer *authz.Authorizer) error {
-	// Decisions are made by the authorizer of the configuration that serves when the call comes.
-	g.long.authorizer.Store(authorizer)
-	s := g.long.services
-	if err := s.follow(g, c); err != nil {
-		return err
-	}
-	if old := g.long.services.kube; old != nil && old != s.kube {
-		g.long.retired = append(g.long.retired, old.Close)
-	}
-	g.long.services = s
+// forModules are the services as the runtime takes them.
+func (s *serviceSet) forModules() module.Services {
 	services := module.Services{Kube: s.kube, HTTP: s.http, Forward: s.http}
-	if s.prometheus != nil {
+	if s.prometheus != nil { // else it would be an interface that is not nil
 		services.Prometheus = s.prometheus
 	}
-	g.long.engine.SetServices(services)
-	return nil
+	return services
 }
 
 // follow replaces what was made from other settings than c's.
-func (s *serviceSet) follow(g *Gateway, c *config.Config) (err error) {
+func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 	if s.kube == nil || s.kubeSays != c.Postern.Kube {
-		s.kubeSays = c.Postern.Kube
-		s.kube, err = kubeservice.New(kubeservice.Options{
-			Config: g.long.cluster, Authorize: g.long.authorize,
+		kube, err := kubeservice.New(kubeservice.Options{
+			// Decisions are made by the configuration that serves when the call comes.
+			Config: l.cluster, Authorize: l.authorize,
 			Identity: kubeservice.Identity(c.Postern.Kube.Identity), DecidedGroup: c.Postern.Kube.DecidedGroup,
 		})
 		if err != nil {
 			return fmt.Errorf("cannot let modules reach Kubernetes: %w", err)
 		}
+		s.kube, s.kubeSays = kube, c.Postern.Kube
 	}
 	if endpoint := c.Monitoring.Endpoint; s.endpoint != endpoint {
 		s.endpoint, s.prometheus = endpoint, nil
 		if endpoint != "" {
-			if s.prometheus, err = prometheus.New(prometheus.Options{Endpoint: endpoint}); err != nil {
+			p, err := prometheus.New(prometheus.Options{Endpoint: endpoint})
+			if err != nil {
 				return fmt.Errorf("cannot use monitoring.endpoint: %w", err)
 			}
+			s.prometheus = p
 		}
 	}
 	if backends := c.HTTPBackends(); s.http == nil || !reflect.DeepEqual(s.backends, backends) {
-		s.backends = backends
-		if s.http, err = newBackends(backends); err != nil {
+		h, err := newBackends(backends)
+		if err != nil {
 			return err
 		}
+		s.http, s.backends = h, backends
 	}
 	return nil
 }
@@ -93,17 +85,4 @@ func newBackends(backends map[string]config.Backend) (*httpcall.Service, error) 
 		all[name] = backend
 	}
 	return httpcall.New(all)
-}
-
-// close ends watches and connections.
-func (s *serviceSet) close() {
-	if s.kube != nil {
-		s.kube.Close()
-	}
-	if s.prometheus != nil {
-		s.prometheus.Close()
-	}
-	if s.http != nil {
-		s.http.Close()
-	}
 }

@@ -4,6 +4,7 @@ package exchange
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -77,9 +78,13 @@ type Exchange struct {
 	Written  int64
 	Upstream time.Duration
 
+	// MaxBody is how many bytes of the request's body may go on to a backend; 0: any number.
+	MaxBody int64
+
 	// Path is scratch for the decoded path that Info's strings alias.
 	Path []byte
 
+	client netip.AddrPort // see SetClient
 	line   *Line
 	peer   *Peer
 	onEnd  []func(*Exchange)

@@ -2,8 +2,8 @@ package kubeproxy
 
 import (
 	"bytes"
-	"net"
-	"net/netip"
+
+	"github.com/posternhq/postern/gateway/exchange"
 )
 
 // bearerProtocol begins a WebSocket subprotocol that is a bearer token: the user's, which stays here.
@@ -36,18 +36,15 @@ func isBearer(p []byte) bool {
 	return len(p) >= len(bearerProtocol) && bytes.EqualFold(p[:len(bearerProtocol)], bearerProtocol)
 }
 
-// appendPeer appends X-Forwarded-For with the client's address, which kube-apiserver's audit shows. What the client
-// itself says of it is not believed.
-func appendPeer(b []byte, a net.Addr) []byte {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return b
+// appendClient appends X-Forwarded-For with the client's address, which kube-apiserver's audit shows, and our request id.
+// What the client said of both has been dropped.
+func appendClient(b []byte, x *exchange.Exchange) []byte {
+	if ip := x.Client(); ip.IsValid() {
+		b = append(b, "X-Forwarded-For: "...)
+		b = append(ip.AppendTo(b), '\r', '\n')
 	}
-	ip, ok := netip.AddrFromSlice(tcp.IP)
-	if !ok {
-		return b
+	if x.ID != "" {
+		b = append(append(append(b, "X-Request-Id: "...), x.ID...), '\r', '\n')
 	}
-	b = append(b, "X-Forwarded-For: "...)
-	b = ip.Unmap().AppendTo(b)
-	return append(b, '\r', '\n')
+	return b
 }

@@ -44,7 +44,7 @@ var _ exchange.Stage = (*Stage)(nil)
 // aggregates behind it, is told who asks. Where a request came from is told anew.
 var drop = upstream.NewNames(
 	"authorization", "cookie", "impersonate-*", "x-remote-*", "x-kubesphere-*", "x-forwarded-*", "forwarded",
-	"x-real-ip", "x-client-ip", "x-original-*", "sec-websocket-protocol", "ssl-client-*", "x-ssl-client-*",
+	"x-real-ip", "x-client-ip", "x-request-id", "x-original-*", "sec-websocket-protocol", "ssl-client-*", "x-ssl-client-*",
 	"x-client-cert*",
 )
 
@@ -142,7 +142,7 @@ func (s *Stage) headers(b []byte, x *exchange.Exchange) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	return appendPeer(b, x.HTTP.RemoteAddr()), nil
+	return appendClient(b, x), nil
 }
 
 // refuse writes the answer that goes with a failure to reach kube-apiserver. Where that is, the log says.
@@ -160,6 +160,8 @@ func refuse(x *exchange.Exchange, err error) {
 			x.HTTP.Response.Header.Set("Retry-After", "1")
 		case upstream.KindRequest:
 			reason, text = status.BadRequest, "the request cannot be forwarded: "+e.Err.Error()
+		case upstream.KindTooLarge:
+			reason, text = status.RequestEntityTooLarge, e.Err.Error()
 		case upstream.KindCanceled: // nobody reads this, unless it is a watch that the gateway's shutdown ends
 			reason, text = status.ServiceUnavailable, "the request was given up"
 			x.HTTP.Response.SetConnectionClose()

@@ -113,11 +113,11 @@ func TestIdentity(t *testing.T) {
 	forged := http.Header{
 		"Authorization": {"Bearer users"}, "Cookie": {"token=users"}, "Impersonate-User": {"root"}, "Impersonate-Group": {"system:masters"},
 		"impersonate-extra-a": {"b"}, "Impersonate-Uid": {"0"}, "X-Remote-User": {"root"}, "X-Remote-Extra-A": {"b"}, "X-Kubesphere-Authorization": {"x"},
-		"X-Forwarded-For": {"6.6.6.6"}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}, "X-Client-Cert": {"x"},
+		"X-Forwarded-For": {"6.6.6.6"}, "X-Real-Ip": {"6.6.6.6"}, "X-Request-Id": {"forged"}, "Forwarded": {"for=6.6.6.6"}, "X-Client-Cert": {"x"},
 		"Accept": {"application/json"}, "User-Agent": {"kubectl"}, "Accept-Encoding": {"identity"},
 	}
 	const always = "Accept: application/json\r\nAccept-Encoding: identity\r\nAuthorization: Bearer gateway\r\n"
-	const tail = "User-Agent: kubectl\r\nX-Forwarded-For: 127.0.0.1\r\n"
+	const tail = "User-Agent: kubectl\r\nX-Forwarded-For: 127.0.0.1\r\nX-Request-Id: id-1\r\n"
 	for mode, want := range map[Identity]string{
 		"":          always + "Impersonate-Group: postern:decided\r\nImpersonate-User: alice\r\n" + tail,
 		Impersonate: always + "Impersonate-Group: postern:decided\r\nImpersonate-User: alice\r\n" + tail,

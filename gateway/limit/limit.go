@@ -20,7 +20,10 @@ type Options struct {
 
 // Stage refuses what is too much with 429 and Retry-After, which client-go obeys by itself. It must come after request
 // info, which tells long-running requests from others, and before all that costs.
-type Stage struct{ short, long gauge }
+type Stage struct {
+	short, long *gauge
+	body        int64
+}
 
 var _ exchange.Stage = (*Stage)(nil)
 
@@ -35,10 +38,16 @@ type gauge struct {
 
 // New makes the stage.
 func New(o Options) *Stage {
-	s := new(Stage)
+	s := &Stage{short: new(gauge), long: new(gauge)}
 	s.short.init(cmp.Or(o.InFlight, 2048), "too many requests in flight")
 	s.long.init(cmp.Or(o.LongRunning, 10000), "too many long-running requests")
 	return s
+}
+
+// WithBody is a stage that counts together with s, and lets so many bytes of a request's body go on to a backend; 0: any
+// number. Whoever sends the body keeps to it: see exchange.Exchange.MaxBody.
+func (s *Stage) WithBody(bytes int64) *Stage {
+	return &Stage{short: s.short, long: s.long, body: bytes}
 }
 
 func (g *gauge) init(limit int, message string) {
@@ -60,6 +69,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 		x.HTTP.Response.Header.Set("Retry-After", "1") // seconds, as kube-apiserver says
 		return
 	}
+	x.MaxBody = s.body
 	x.OnEnd(g.leave)
 	next(x)
 }
@@ -74,9 +84,9 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 
 func (s *Stage) gaugeOf(x *exchange.Exchange) *gauge {
 	if x.Info.LongRunning() {
-		return &s.long
+		return s.long
 	}
-	return &s.short
+	return s.short
 }
 
 // Stats says how many exchanges are being served, and how many have been refused since the start.

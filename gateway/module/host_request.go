@@ -54,7 +54,7 @@ var fields = map[hostabi.Field]func(x *exchange.Exchange) string{
 	hostabi.FieldUserGroups:    func(x *exchange.Exchange) string { return strings.Join(user(x).Groups, "\n") },
 	hostabi.FieldModulePath:    func(x *exchange.Exchange) string { return behindGroup(uncluster(x.Info.Path, x.Info.Cluster)) },
 	hostabi.FieldModuleRawPath: func(x *exchange.Exchange) string { return behindGroup(rawPath(x)) },
-	hostabi.FieldRemoteAddress: func(x *exchange.Exchange) string { return x.HTTP.RemoteAddr().String() },
+	hostabi.FieldRemoteAddress: func(x *exchange.Exchange) string { return string(x.AppendClient(nil)) },
 }
 
 var nobody exchange.User

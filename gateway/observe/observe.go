@@ -2,7 +2,6 @@
 package observe
 
 import (
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -25,6 +24,8 @@ type Access struct {
 	On bool
 	// Sampling logs one in so many answers below 300; 1 is all.
 	Sampling int
+	// TrustedProxies are networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 }
 
 // Stage counts and logs. One lives as long as the gateway, through all configurations.
@@ -62,6 +63,7 @@ func (s *Stage) SetAccess(a Access) { s.access.Store(&a) }
 // Serve passes everything on.
 func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 	s.inFlight.Inc()
+	x.SetClient(s.access.Load().TrustedProxies)
 	x.OnEnd(s.end)
 	next(x)
 }
@@ -94,9 +96,9 @@ func (s *Stage) wanted(status int) bool {
 func (s *Stage) log(x *exchange.Exchange, line *exchange.Line, took time.Duration) {
 	path, query := split(line.URI)
 	var remote [48]byte // an IPv6 address without a zone, and a port
-	e := s.opts.Log.Log().Str("requestId", x.ID).Bytes("remote", appendRemote(remote[:0], line.Remote)).Str("method", line.Method).Str("path", path).
-		Int("queryBytes", query).Str("verb", x.Info.Verb).Str("stage", x.Handled).Int("status", line.Status).
-		Int64("bytes", size(x)).Float64("ms", ms(took)).Float64("upstreamMs", ms(x.Upstream)).Str("userAgent", line.UserAgent)
+	e := s.opts.Log.Log().Str("requestId", x.ID).Bytes("remote", x.AppendClient(remote[:0])).Str("method", cut(line.Method)).Str("path", cut(path)).
+		Int("queryBytes", query).Str("verb", cut(x.Info.Verb)).Str("stage", x.Handled).Int("status", line.Status).
+		Int64("bytes", size(x)).Float64("ms", ms(took)).Float64("upstreamMs", ms(x.Upstream)).Str("userAgent", cut(line.UserAgent))
 	if x.User != nil {
 		e = e.Str("user", x.User.Name).Str("auth", x.User.Method)
 	}
@@ -104,7 +106,7 @@ func (s *Stage) log(x *exchange.Exchange, line *exchange.Line, took time.Duratio
 		e = e.Str("impersonator", x.Impersonator.Name)
 	}
 	if x.Reason != "" {
-		e = e.Str("reason", x.Reason)
+		e = e.Str("reason", cut(x.Reason))
 	}
 	e.Msg("request")
 }
@@ -119,15 +121,11 @@ func split(uri string) (path string, query int) {
 	return uri, 0
 }
 
-// appendRemote appends host:port. net's own String allocates three times.
-func appendRemote(b []byte, a net.Addr) []byte {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return b
-	}
-	host := tcp.AddrPort()
-	return netip.AddrPortFrom(host.Addr().Unmap(), host.Port()).AppendTo(b)
-}
+// cut bounds what a client wrote, so that it cannot make a line too long for the log.
+func cut(text string) string { return text[:min(len(text), maxField)] }
+
+// maxField is the length of a field that a client fills, bytes. Escaped it may be six times as long.
+const maxField = 512
 
 // size is how many bytes the answer's body has.
 func size(x *exchange.Exchange) int64 {

@@ -3,7 +3,9 @@ package observe
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,11 @@ func TestAccessLog(t *testing.T) {
 	var out bytes.Buffer
 	registry := prometheus.NewRegistry()
 	s := New(Options{Registry: registry, Log: zerolog.New(&out)})
-	serve(s, request("/api/v1/namespaces/n/pods/p?token=secret"), 200)
+	asked := request("/api/v1/namespaces/n/pods/p?token=secret")
+	asked.Request.Header.Set("Authorization", "Bearer secret")
+	asked.Request.Header.SetCookie("token", "secret")
+	asked.Request.Header.Set("X-Forwarded-For", "198.51.100.9") // of a peer that is not trusted
+	serve(s, asked, 200)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)
@@ -60,7 +66,7 @@ func TestAccessLog(t *testing.T) {
 		}
 	}
 	if strings.Contains(out.String(), "secret") {
-		t.Error("the query is in the log")
+		t.Error("the query, or a credential, is in the log")
 	}
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(`
 # HELP ks_server_request_total Requests answered, proxied ones included.
@@ -94,18 +100,63 @@ func TestSamplingKeepsErrors(t *testing.T) {
 	}
 }
 
-func TestAppendRemote(t *testing.T) {
-	for want, a := range map[string]net.Addr{
-		"127.0.0.1:1":                     &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1},
-		"[2001:db8::1]:65535":             &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 65535},
-		"[fe80::1%a-very-long-name-it]:2": &net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 2, Zone: "a-very-long-name-it"},
-		"":                                &net.UnixAddr{Name: "socket"},
-	} {
-		if got := string(appendRemote(nil, a)); got != want {
-			t.Errorf("%q, want %q", got, want)
-		}
+func TestTrustedProxy(t *testing.T) {
+	var out bytes.Buffer
+	s := New(Options{Registry: prometheus.NewRegistry(), Log: zerolog.New(&out)})
+	s.SetAccess(Access{On: true, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	asked := request("/")
+	asked.Request.Header.Set("X-Forwarded-For", "10.1.1.1, 198.51.100.9")
+	serve(s, asked, 200)
+	if !strings.Contains(out.String(), `"remote":"198.51.100.9"`) {
+		t.Error(out.String())
 	}
-	if got := appendRemote(nil, nil); len(got) != 0 {
-		t.Errorf("no address: %q", got)
+}
+
+// TestLongFieldsAreCut has a client try to keep its request out of the log: a line may have 16 KiB.
+func TestLongFieldsAreCut(t *testing.T) {
+	var out bytes.Buffer
+	s := New(Options{Registry: prometheus.NewRegistry(), Log: zerolog.New(&out)})
+	ctx := request("/" + strings.Repeat("%01", 3000))
+	ctx.Request.Header.SetUserAgent(strings.Repeat("\x01", 5000))
+	serve(s, ctx, 200)
+	if n := out.Len(); n == 0 || n > 8<<10 {
+		t.Errorf("a line of %d bytes", n)
+	}
+}
+
+// TestLabelsAreBounded has a client invent resources: only what was answered well makes series, and not for ever.
+func TestLabelsAreBounded(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	s := New(Options{Registry: registry, Log: zerolog.Nop()})
+	ask := func(resource string, code int) {
+		exchange.Run(request("/"), nil, time.Now(), func(x *exchange.Exchange) {
+			s.Serve(x, func(x *exchange.Exchange) {
+				x.Info = exchange.RequestInfo{Verb: "get", APIGroup: "g", APIVersion: "v1", Resource: resource}
+				x.HTTP.Response.SetStatusCode(code)
+			})
+		})
+	}
+	for i := range 3 * maxSeries {
+		ask(fmt.Sprint("invented", i), 404)
+	}
+	ask("\xff", 200)
+	ask(strings.Repeat("r", maxLabel+1), 200)
+	if n := len(*s.metrics.known.Load()); n != 1 {
+		t.Errorf("%d label sets for what does not exist", n-1)
+	}
+	for i := range 3 * maxSeries {
+		ask(fmt.Sprint("pods", i), 200)
+	}
+	if n := len(*s.metrics.known.Load()); n != maxSeries {
+		t.Errorf("%d label sets, want %d", n, maxSeries)
+	}
+	for code := 200; code < 599; code++ {
+		ask("pods0", code)
+	}
+	if n, err := testutil.GatherAndCount(registry, "ks_server_request_total"); err != nil || n > maxSeries+100 {
+		t.Errorf("%d series, %v", n, err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -27,6 +28,19 @@ type series struct {
 	duration prometheus.Observer
 	codes    atomic.Pointer[map[int]prometheus.Counter]
 }
+
+// valid says whether the library takes the labels: it panics at what is not UTF-8.
+func (l labels) valid() bool {
+	for _, s := range [...]string{l.verb, l.group, l.version, l.resource} {
+		if len(s) > maxLabel || !utf8.ValidString(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxLabel is longer than any group or resource of Kubernetes, bytes.
+const maxLabel = 256
 
 // metrics are the request metrics. Known label sets are found without a lock or an allocation.
 type metrics struct {
@@ -72,7 +86,7 @@ func (m *metrics) find(l labels, code int) *series {
 	if s := known[l]; s != nil {
 		return s
 	}
-	if code >= 400 || len(known) >= maxSeries {
+	if code >= 400 || len(known) >= maxSeries || !l.valid() {
 		return known[other]
 	}
 	return m.add(labels{strings.Clone(l.verb), strings.Clone(l.group), strings.Clone(l.version), strings.Clone(l.resource)})
@@ -84,6 +98,9 @@ func (m *metrics) add(l labels) *series {
 	known := *m.known.Load()
 	if s := known[l]; s != nil {
 		return s
+	}
+	if len(known) > maxSeries { // another request took the last place
+		return known[other]
 	}
 	s := &series{labels: l, duration: m.duration.WithLabelValues(l.verb, l.group, l.version, l.resource)}
 	s.codes.Store(&map[int]prometheus.Counter{})

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -47,7 +48,7 @@ func (p *Pool) Forward(x *exchange.Exchange, req Request) error {
 	}
 	if err := c.appendHead(); err != nil {
 		c.recycle()
-		return p.fail(KindRequest, err)
+		return p.fail(requestKind(err), err)
 	}
 	x.CancelOnGone(c)
 	if err := c.send(); err != nil {
@@ -110,12 +111,20 @@ func (c *call) again(kind Kind, wrote int) bool {
 // why says what a failure means; one of the upload explains one of the response.
 func (c *call) why(err error) (Kind, error) {
 	if e := c.up.failure(); e != nil && !c.isCanceled() {
-		return KindRequest, e
+		return requestKind(e), e
 	}
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
 	return c.ioKind(err), err
+}
+
+// requestKind is the kind of a failure that is the client's.
+func requestKind(err error) Kind {
+	if errors.Is(err, errTooLarge) {
+		return KindTooLarge
+	}
+	return KindRequest
 }
 
 // headLimit is how long the response head may take; 0: as long as it takes.

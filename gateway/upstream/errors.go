@@ -18,10 +18,11 @@ const (
 	KindExhausted               // no connection was free in time, or the pool is closed: 503
 	KindCanceled                // the client has left: nobody reads an answer
 	KindRequest                 // the client's request cannot be forwarded, or its body broke: 400
+	KindTooLarge                // the request's body is larger than the exchange allows: 413
 	kinds
 )
 
-var kindNames = [kinds]string{"unreachable", "closed", "malformed", "timeout", "exhausted", "canceled", "request"}
+var kindNames = [kinds]string{"unreachable", "closed", "malformed", "timeout", "exhausted", "canceled", "request", "too-large"}
 
 // String is the kind as a word, for metrics.
 func (k Kind) String() string { return kindNames[k] }
@@ -34,6 +35,7 @@ var kindTexts = [kinds]string{
 	"no connection to %q: %v",
 	"request to %q given up: %v",
 	"cannot forward the request to %q: %v",
+	"cannot forward the request's body to %q: %v",
 }
 
 // Error is a request that could not be relayed. The exchange's response has not been touched then.

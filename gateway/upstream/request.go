@@ -34,6 +34,7 @@ var (
 	errTarget      = errors.New("the request target is not an absolute path")
 	errMethod      = errors.New("the method is not a token, or is CONNECT")
 	errShortBody   = errors.New("the request body is incomplete")
+	errTooLarge    = errors.New("the request body is larger than postern.limits.bodyBytes allows")
 )
 
 // AppendHeader appends a header line. A name or value that could end the line, or would not arrive as it is (control
@@ -85,6 +86,9 @@ func (c *call) appendHead() error {
 		return err
 	}
 	size := c.chooseBody(h.ContentLength())
+	if most := c.x.MaxBody; most > 0 && int64(size) > most {
+		return errTooLarge
+	}
 	b := append(append(c.out[:0], method...), ' ')
 	b = append(append(append(b, c.req.Prefix...), uri...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, c.pool.opt.Host...), '\r', '\n')

@@ -41,8 +41,13 @@ func (c *call) sendBody() bool {
 	buf := large.get()
 	defer buf.free()
 	src, b := c.x.HTTP.RequestBodyStream(), buf.b
+	most, sent := c.x.MaxBody, int64(0)
 	for {
 		n, err := src.Read(b[headroom:buf.end()])
+		if sent += int64(n); most > 0 && sent > most {
+			c.up.fail(c, errTooLarge)
+			return false
+		}
 		if n > 0 && !c.sendPart(b, n) {
 			return false
 		}

@@ -108,6 +108,8 @@ func (b *backend) refused(err error) service.Result {
 			code = hostabi.Canceled
 		case upstream.KindRequest:
 			code = hostabi.BadArgument
+		case upstream.KindTooLarge:
+			code = hostabi.TooLarge
 		}
 	}
 	return service.Failf(code, "backend %q: %v", b.name, err)
