@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/posternhq/postern/hostabi"
 	"github.com/posternhq/postern/hostabi/guest"
@@ -30,7 +31,7 @@ func (q *query) answer(w *guest.Response, l *level, s scope, edge edgeSource) er
 	}
 	figures := make(chan edgeFigures, 1)
 	go func() { figures <- q.edgeFigures(chosen, edge) }()
-	answers := q.r.AskAll(q.questions(l, s, chosen))
+	answers := q.ask(q.questions(l, s, chosen))
 	results, err := q.results(l, chosen, answers, <-figures)
 	if err != nil {
 		return err
@@ -42,6 +43,34 @@ func (q *query) answer(w *guest.Response, l *level, s scope, edge edgeSource) er
 		}
 	}
 	return q.write(w, results, pages)
+}
+
+// ask puts questions to Prometheus, all at once. Those for which the host has no room, because it is busy with other
+// requests, are put again, for as long as a question may take.
+func (q *query) ask(questions []guest.Prometheus) []guest.Answer {
+	answers := q.r.AskAll(questions)
+	last := time.Now().Add(time.Duration(q.timeout) * time.Millisecond)
+	for pause := 5 * time.Millisecond; time.Now().Before(last); pause = min(2*pause, 100*time.Millisecond) {
+		var again []guest.Prometheus
+		var at []int
+		for i, a := range answers {
+			if errors.Is(a.Err, hostabi.Busy) {
+				again, at = append(again, questions[i]), append(at, i)
+			}
+		}
+		if len(again) == 0 {
+			break
+		}
+		select {
+		case <-q.r.Context.Done():
+			return answers
+		case <-time.After(pause):
+		}
+		for n, a := range q.r.AskAll(again) {
+			answers[at[n]] = a
+		}
+	}
+	return answers
 }
 
 // questions are one for each metric, and a last one about the resources if the level has it.

@@ -48,11 +48,16 @@ func failed(code hostabi.Code, status int, text string) service.Result {
 	return service.Result{Code: code, Status: status, Err: text}
 }
 
+// hostCalls is how many calls the module may have under way: more than one request needs, less than two do.
+const hostCalls = 60
+
 // TestMonitoring compiles the module once for all that follows.
 func TestMonitoring(t *testing.T) {
 	b := new(backends)
+	limits := module.DefaultLimits()
+	limits.HostCalls = hostCalls
 	policy := module.Policy{
-		Limits: module.DefaultLimits(), Settings: json.RawMessage(`{"queryTimeout":"3s"}`),
+		Limits: limits, Settings: json.RawMessage(`{"queryTimeout":"3s"}`),
 		Grants: service.Grants{Prometheus: true, Kube: []service.KubeGrant{{Groups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}},
 	}
 	b.m = moduletest.New(t, module.Services{Prometheus: promService{b}, Kube: kubeService{b}}, policy)
@@ -64,7 +69,7 @@ func TestMonitoring(t *testing.T) {
 		{"parameters", parameters}, {"sort", sorts}, {"page", pages}, {"edge nodes", edges}, {"one edge node", oneEdge},
 		{"edge of the past", edgePast}, {"edge pods", podEdges}, {"pods", pods}, {"namespace's age", age}, {"unknown", unknown},
 		{"errors", failures}, {"metrics-server fails", metricsServerFails}, {"all at once", allAtOnce}, {"deadline", deadline},
-		{"client leaves", clientLeaves}, {"routes", routes},
+		{"busy", busyHost}, {"client leaves", clientLeaves}, {"routes", routes},
 	} {
 		*b = backends{m: b.m, objects: map[string]string{}, failing: map[string]service.Result{}, prometheus: map[string]answer{}}
 		t.Run(test.name, func(t *testing.T) { test.run(b, t) })

@@ -113,7 +113,9 @@ func resourcesFilter(b *backends, t *testing.T) {
 			t.Errorf("%.80s: got %.300q, want %.300q", filter, got, want)
 		}
 	}
-	b.refused(t, "/nodes?resources_filter=(", 400, "resources_filter")
+	for _, filter := range []string{"(", "x)%7C(y", "%5C", strings.Repeat("x*", 2049)} {
+		b.refused(t, "/nodes?resources_filter="+filter, 400, "resources_filter")
+	}
 	b.refused(t, "/nodes?resources_filter=%FF", 400, "UTF-8")
 	b.objects["/nodes//a\"}b"] = `{"metadata":{"name":"a"}}`
 	b.asked = nil
@@ -474,6 +476,34 @@ func deadline(b *backends, t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
+}
+
+// busyHost: requests that together have more questions than the host takes are answered nevertheless.
+func busyHost(b *backends, t *testing.T) {
+	var mu sync.Mutex
+	underWay, full := 0, make(chan struct{})
+	b.hold = func(ctx context.Context, _ string) error {
+		mu.Lock()
+		if underWay++; underWay == hostCalls {
+			close(full)
+		}
+		mu.Unlock()
+		select {
+		case <-full:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var all sync.WaitGroup
+	for range 6 {
+		all.Go(func() {
+			if a := b.m.Wasm(moduletest.Request{URI: base + "/cluster"}); a.Code != 200 || strings.Contains(a.Body, `"error"`) {
+				t.Errorf("got %d %.2000s", a.Code, a.Body)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // clientLeaves: every question ends with its client.

@@ -35,7 +35,7 @@ func (q *query) condition(at string) string {
 	switch {
 	case filter == "" || filter == ".*":
 		return ""
-	case strings.Trim(filter, nameBytes+"|$") == "":
+	case isNames(filter):
 		var names []string
 		for name := range strings.SplitSeq(filter, "|") {
 			names = append(names, guest.Quote(strings.TrimSuffix(name, "$")))
@@ -45,7 +45,10 @@ func (q *query) condition(at string) string {
 	return `{"at":` + guest.Quote(at) + `,"matches":` + guest.Quote("^(?s:"+q.resources+")$") + `}`
 }
 
-const nameBytes = "abcdefghijklmnopqrstuvwxyz0123456789-."
+// isNames says whether a filter is only a list of names.
+func isNames(filter string) bool {
+	return strings.Trim(filter, "abcdefghijklmnopqrstuvwxyz0123456789-.|$") == ""
+}
 
 // isNotFound says whether Kubernetes answered that there is no such thing.
 func isNotFound(err error) bool {
@@ -53,13 +56,13 @@ func isNotFound(err error) bool {
 	return errors.As(err, &call) && call.Status == 404
 }
 
-// check refuses a resources filter that is no regular expression: else every metric would fail, each with its own error.
+// check refuses a resources filter that is no regular expression on its own: between the anchors it might still be one, but
+// another; and in PromQL every metric would fail, each with its own error.
 func (q *query) check() error {
-	condition := q.condition("")
-	if condition == "" {
+	if q.condition("") == "" || len(q.resources) > maxFilter && isNames(q.resources) {
 		return nil
 	}
-	if _, err := q.transform(`[]`, `[{"where":`+condition+`}]`); err != nil {
+	if _, err := q.transform(`[]`, `[{"where":{"matches":`+guest.Quote(q.resources)+`}}]`); err != nil {
 		return guest.Fail(400, "'resources_filter' is not a regular expression of at most 4096 bytes: "+err.Error())
 	}
 	return nil

@@ -14,7 +14,7 @@ const (
 	defaultStep  = 10 * time.Minute
 	defaultPage  = 1
 	defaultLimit = 5
-	maxFilter    = 4096 // bytes of a regular expression; the host's own limit
+	maxFilter    = 4096 // bytes of a regular expression that the host evaluates; its own limit
 )
 
 // query is what a request asks for. Times are Unix seconds.
