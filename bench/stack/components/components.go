@@ -31,6 +31,13 @@ const (
 	certificateServing = "server" // name of the serving certificate, of package pki
 )
 
+// Waves in which the stack stops, the last one first; see proc.Spec.
+const (
+	serverWave = iota
+	clientWave
+	gatewayWave // first of all, so that it can drain
+)
+
 // Component is one process.
 type Component struct {
 	proc.Spec
@@ -64,6 +71,7 @@ func (e Env) kube(name, command string, args ...string) proc.Spec {
 		Args: append([]string{command}, args...),
 		Env:  []string{"HOME=" + e.Dir, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"},
 		Dir:  e.Dir,
+		Wave: clientWave,
 	}
 }
 

@@ -37,7 +37,7 @@ func GatewayServer(e Env, config string, settings GatewaySettings) (Component, e
 	}
 	return Component{
 		// The whole environment: a developer's KUBESPHERE_SECTION_KEY is meant for the gateway.
-		Spec:  proc.Spec{Name: "postern", Path: filepath.Join(e.Bin, "postern"), Args: []string{"run", "--config", config}, Env: os.Environ(), Dir: e.Root},
+		Spec:  proc.Spec{Name: "postern", Path: filepath.Join(e.Bin, "postern"), Args: []string{"run", "--config", config}, Env: os.Environ(), Dir: e.Root, Wave: gatewayWave},
 		Ports: []string{Gateway, GatewayTLS, GatewayAdmin},
 		Ready: "http://" + e.Address(GatewayAdmin) + "/readyz",
 	}, nil

@@ -36,7 +36,7 @@ func NodeMetrics(e Env, binary string) Component {
 		Ports: []string{NodeExporter},
 		Ready: "http://" + e.Address(NodeExporter) + "/metrics",
 	}
-	c.Name, c.Path, c.Dir = "node-exporter", binary, e.Dir
+	c.Name, c.Path, c.Dir, c.Wave = "node-exporter", binary, e.Dir, clientWave
 	c.Args = []string{
 		"--web.listen-address=" + e.Address(NodeExporter),
 		"--no-collector.systemd", // only logs errors where systemd does not run

@@ -29,7 +29,7 @@ func PrometheusServer(e Env, binary string, cloud []string) (Component, error) {
 		Ports: []string{Prometheus},
 		Ready: "http://" + e.Address(Prometheus) + "/-/ready",
 	}
-	c.Name, c.Path, c.Dir = "prometheus", binary, e.Dir
+	c.Name, c.Path, c.Dir, c.Wave = "prometheus", binary, e.Dir, clientWave
 	c.Args = []string{
 		"--config.file=" + config, "--storage.tsdb.path=" + filepath.Join(e.Dir, "prometheus"),
 		"--storage.tsdb.retention.time=2d", "--web.listen-address=" + e.Address(Prometheus), "--log.level=warn",

@@ -23,8 +23,10 @@ func Server(e Env) Component {
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file=" + e.PKI("front-proxy-client.crt"), "--proxy-client-key-file=" + e.PKI("front-proxy-client.key"),
 	}
+	spec := e.kube("kube-apiserver", "server", flags...)
+	spec.Wave = serverWave
 	return Component{
-		Spec:  e.kube("kube-apiserver", "server", flags...),
+		Spec:  spec,
 		Ports: []string{Etcd, APIServer},
 		Ready: "https://" + e.Address(APIServer) + "/readyz",
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +29,7 @@ type Spec struct {
 	Args []string // without the executable's name
 	Env  []string // KEY=VALUE; nil: the supervisor's own environment
 	Dir  string   // working folder; empty: the supervisor's own
+	Wave int      // when Stop ends it: the highest wave first, those of one wave at once
 }
 
 // Process is a running child.
@@ -35,6 +38,7 @@ type Process struct {
 	PID  int
 	Log  string // path of its stdout and stderr
 
+	wave int
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended; err is set before
 	err  error
@@ -86,7 +90,7 @@ func (g *Group) startOnThread(cmd *exec.Cmd) error {
 
 // Start runs a daemon. Should it end before Stop, it appears on Ended.
 func (g *Group) Start(s Spec) (*Process, error) {
-	p := &Process{Name: s.Name, Log: filepath.Join(g.logs, s.Name+".log"), done: make(chan struct{})}
+	p := &Process{Name: s.Name, wave: s.Wave, Log: filepath.Join(g.logs, s.Name+".log"), done: make(chan struct{})}
 	log, err := os.Create(p.Log)
 	if err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", s.Name, err)
@@ -155,20 +159,34 @@ func (g *Group) Processes() []*Process {
 	return append([]*Process(nil), g.processes...)
 }
 
-// Stop ends all processes in reverse order of their start, one after the other: clients before their servers. Nothing can
-// be started afterwards. It may be called once.
+// Stop ends all processes, wave by wave: clients before their servers. Nothing can be started afterwards. It may be called
+// once.
 func (g *Group) Stop() error {
 	g.mu.Lock()
 	g.stopping = true
-	processes := g.processes
+	waves := map[int][]*Process{}
+	for _, p := range g.processes {
+		waves[p.wave] = append(waves[p.wave], p)
+	}
 	g.processes = nil
 	g.mu.Unlock()
 
 	var errs []error
-	for i := len(processes) - 1; i >= 0; i-- {
-		errs = append(errs, processes[i].stop(Grace))
+	for _, wave := range slices.Backward(slices.Sorted(maps.Keys(waves))) {
+		errs = append(errs, stopAll(waves[wave]))
 	}
 	close(g.closed)
+	return errors.Join(errs...)
+}
+
+// stopAll stops processes at the same time.
+func stopAll(processes []*Process) error {
+	errs := make([]error, len(processes))
+	var all sync.WaitGroup
+	for i, p := range processes {
+		all.Go(func() { errs[i] = p.stop(Grace) })
+	}
+	all.Wait()
 	return errors.Join(errs...)
 }
 

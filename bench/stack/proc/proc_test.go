@@ -38,11 +38,13 @@ func shell(name, script string) Spec {
 	return Spec{Name: name, Path: "/bin/sh", Args: []string{"-c", script}}
 }
 
-func TestStopEndsInReverseOrder(t *testing.T) {
+func TestStopEndsWaveByWave(t *testing.T) {
 	g := newGroup(t)
 	order := filepath.Join(t.TempDir(), "order")
-	for _, name := range []string{"first", "second"} {
-		p, err := g.Start(shell(name, `trap 'echo `+name+` >> `+order+`; exit 0' TERM; echo up; while :; do sleep 0.05; done`))
+	for wave, name := range []string{"server", "client"} {
+		s := shell(name, `trap 'echo `+name+` >> `+order+`; exit 0' TERM; echo up; while :; do sleep 0.05; done`)
+		s.Wave = wave
+		p, err := g.Start(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +54,7 @@ func TestStopEndsInReverseOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(order)
-	if err != nil || string(data) != "second\nfirst\n" {
+	if err != nil || string(data) != "client\nserver\n" {
 		t.Errorf("stopped in the order %q (%v)", data, err)
 	}
 	if _, err := g.Start(shell("late", "true")); err == nil {
