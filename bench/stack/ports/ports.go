@@ -35,9 +35,9 @@ func Open(path string) (*Book, error) {
 	return b, nil
 }
 
-// Reserve chooses a port for name: the last run's, else preferred (0: none), else any free one.
+// Reserve chooses a port for name: preferred (0: none), else the last run's, else any free one.
 func (b *Book) Reserve(name string, preferred int) (int, error) {
-	for i, port := range []int{b.ports[name], preferred, 0} {
+	for i, port := range []int{preferred, b.ports[name], 0} {
 		if port == 0 && i < 2 {
 			continue // no such wish
 		}
