@@ -41,6 +41,10 @@ func newRunCommand() *cobra.Command {
 
 // run serves until ctx ends.
 func run(ctx context.Context, options config.Options) error {
+	// Taken from the first moment to the last: by default SIGHUP would end the process, also in the middle of a drain.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	c, report, err := config.Load(options)
 	if err != nil {
 		return err
@@ -60,7 +64,7 @@ func run(ctx context.Context, options config.Options) error {
 	group, work := errgroup.WithContext(ctx)
 	watching, stop := context.WithCancel(work)
 	group.Go(func() error { watcher.Run(watching); return nil })
-	group.Go(func() error { onHangup(watching, watcher); return nil })
+	group.Go(func() error { onHangup(watching, hangup, watcher); return nil })
 	group.Go(func() error {
 		defer stop()
 		return g.Run(work)
@@ -84,10 +88,7 @@ func logReload(log *zerolog.Logger, s config.Status) {
 }
 
 // onHangup reloads on SIGHUP.
-func onHangup(ctx context.Context, w *config.Watcher) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+func onHangup(ctx context.Context, hangup <-chan os.Signal, w *config.Watcher) {
 	for {
 		select {
 		case <-hangup:

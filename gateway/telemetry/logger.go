@@ -10,6 +10,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
+func init() {
+	zerolog.TimeFieldFormat = time.RFC3339Nano // of the process: set before there is anybody who reads it
+}
+
 // SetLevel sets the least severe level that is written by every logger of the process: trace, debug, info, warn or error.
 func SetLevel(level string) error {
 	l, err := zerolog.ParseLevel(level)
@@ -26,12 +30,14 @@ func NewLogger(w io.Writer, format string) zerolog.Logger {
 		_, plain := os.LookupEnv("NO_COLOR")
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: plain || !terminal(w)}
 	}
-	zerolog.TimeFieldFormat = time.RFC3339Nano
 	return zerolog.New(w).With().Timestamp().Logger()
 }
 
 // terminal says whether a person may be watching w.
 func terminal(w io.Writer) bool {
+	if q, ok := w.(*Queue); ok {
+		w = q.out
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

@@ -22,6 +22,7 @@ const gather = 10 * time.Millisecond
 
 // Queue is a writer of log lines that never blocks: one goroutine writes them on, gather later.
 type Queue struct {
+	out     io.Writer
 	mu      sync.Mutex
 	lines   []byte        // whole lines
 	wake    chan struct{} // lines is not empty any more
@@ -33,8 +34,8 @@ type Queue struct {
 
 // NewQueue starts a queue in front of w. Close ends it.
 func NewQueue(w io.Writer) *Queue {
-	q := &Queue{wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
-	go q.run(w)
+	q := &Queue{out: w, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	go q.run()
 	return q
 }
 
@@ -78,14 +79,23 @@ func (q *Queue) take(spare []byte) []byte {
 // Dropped is how many lines found the queue full.
 func (q *Queue) Dropped() int64 { return q.dropped.Load() }
 
-// Close writes what is queued and ends. What is written after it is lost.
+// closing is how long Close waits for a writer that blocks: a terminal that was stopped, a pipe that nobody reads.
+const closing = 2 * time.Second
+
+// Close writes what is queued and ends. What is written after it is lost, and so is what the log does not take within two
+// seconds: a log that is stuck must not keep the process from ending.
 func (q *Queue) Close() {
 	q.once.Do(func() { close(q.stop) })
-	<-q.done
+	timer := time.NewTimer(closing)
+	defer timer.Stop()
+	select {
+	case <-q.done:
+	case <-timer.C:
+	}
 }
 
 // run writes lines on, all that have come together at once.
-func (q *Queue) run(w io.Writer) {
+func (q *Queue) run() {
 	defer close(q.done)
 	timer := time.NewTimer(gather)
 	defer timer.Stop()
@@ -103,7 +113,7 @@ func (q *Queue) run(w io.Writer) {
 			stopping = true
 		}
 		if lines = q.take(lines); len(lines) > 0 {
-			_, _ = w.Write(lines) // an error is the log's own trouble: there is nowhere to report it
+			_, _ = q.out.Write(lines) // an error is the log's own trouble: there is nowhere to report it
 		}
 	}
 }
