@@ -64,7 +64,8 @@ func (m metrics) rows(name, label string) map[string]string {
 func TestMonitoringNodes(t *testing.T) {
 	c := client(t)
 	var m metrics
-	until(t, "usage of all five nodes", func() bool {
+	// metrics-server has a node's first usage after two of its rounds of 15 s.
+	within(t, 2*time.Minute, "usage of all five nodes", func() bool {
 		m = ask(t, c, "nodes?metrics_filter=node_cpu_usage%7Cnode_memory_total%7Cnode_load1$")
 		return len(m.rows("node_cpu_usage", "node")) == 5 && len(m.rows("node_load1", "node")) > 0
 	})

@@ -94,12 +94,18 @@ func openWatch(t *testing.T, c *http.Client) (<-chan string, func()) {
 	return events, cancel
 }
 
-// until waits for a condition.
+// until waits for a condition, 20 s at most.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+	within(t, 20*time.Second, what, ok)
+}
+
+// within waits for a condition.
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s did not come within 20 s", what)
+			t.Fatalf("%s did not come within %s", what, limit)
 		}
 	}
 }
