@@ -49,7 +49,8 @@ type Gateway struct {
 	named    atomic.Pointer[map[string]*listener.Server] // the same by name, for metrics
 	draining atomic.Bool
 
-	mu    sync.Mutex // one reload at a time
+	mu    sync.Mutex // one reload at a time, and none after the end
+	ended bool
 	addrs chan Addresses
 }
 
@@ -88,6 +89,9 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ended {
+		return errors.New("cannot change the configuration of a gateway that has ended")
+	}
 	p, n, err := g.assemble(c)
 	if err != nil {
 		return err
@@ -180,6 +184,9 @@ func (g *Gateway) shutdown(ctx context.Context) {
 
 // close frees what New made.
 func (g *Gateway) close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
 	err := g.long.close()
 	g.queue.Close()
 	return err

@@ -136,6 +136,9 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+	if err := g.Reload(t.Context(), changed(c.configuration(t), func(*config.Config) {})); err == nil {
+		t.Error("reloads after its end")
+	}
 }
 
 // TestAddressInUse: what cannot run frees what it took; goleak looks.

@@ -98,6 +98,7 @@ func (g *Generation) Serve(x *exchange.Exchange) {
 	r := newRequest(g, x)
 	if v := g.wait(r); v.code != hostabi.OK {
 		r.gone(x)
+		g.failed(v)
 		refuse(x, v)
 		return
 	}
@@ -157,12 +158,7 @@ func (g *Generation) await(r *request, x *exchange.Exchange) {
 	for {
 		select {
 		case v := <-r.done:
-			if v.code != hostabi.OK {
-				g.Stats.Failures.Add(1)
-				refuse(x, v)
-				return
-			}
-			r.answer.send(x)
+			g.end(r, x, v)
 			return
 		case f := <-r.forward:
 			if r.pass(x, f) {
@@ -174,14 +170,26 @@ func (g *Generation) await(r *request, x *exchange.Exchange) {
 			case v = <-r.done: // it came at the same time, and says more
 			default:
 			}
-			if v.code == hostabi.OK {
-				r.answer.send(x)
-				return
-			}
-			g.Stats.Failures.Add(1)
-			refuse(x, v)
+			g.end(r, x, v)
 			return
 		}
+	}
+}
+
+// end answers x as its verdict says.
+func (g *Generation) end(r *request, x *exchange.Exchange, v verdict) {
+	if v.code == hostabi.OK {
+		r.answer.send(x)
+		return
+	}
+	g.failed(v)
+	refuse(x, v)
+}
+
+// failed counts a failure of the module; a client that leaves is none.
+func (g *Generation) failed(v verdict) {
+	if v.code != hostabi.Canceled {
+		g.Stats.Failures.Add(1)
 	}
 }
 

@@ -46,6 +46,7 @@ const maxLabel = 256
 type metrics struct {
 	total    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	most     int // series that requests can make
 	known    atomic.Pointer[map[labels]*series]
 	mu       sync.Mutex // one writer of known, or of a series' codes
 }
@@ -55,6 +56,7 @@ var buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	m := &metrics{
+		most: maxSeries,
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ks_server_request_total",
 			Help: "Requests answered, proxied ones included.",
@@ -86,7 +88,7 @@ func (m *metrics) find(l labels, code int) *series {
 	if s := known[l]; s != nil {
 		return s
 	}
-	if code >= 400 || len(known) >= maxSeries || !l.valid() {
+	if code >= 400 || len(known) >= m.most || !l.valid() {
 		return known[other]
 	}
 	return m.add(labels{strings.Clone(l.verb), strings.Clone(l.group), strings.Clone(l.version), strings.Clone(l.resource)})
@@ -99,7 +101,7 @@ func (m *metrics) add(l labels) *series {
 	if s := known[l]; s != nil {
 		return s
 	}
-	if len(known) > maxSeries { // another request took the last place
+	if len(known) >= m.most { // another request took the last place
 		return known[other]
 	}
 	s := &series{labels: l, duration: m.duration.WithLabelValues(l.verb, l.group, l.version, l.resource)}
