@@ -8,7 +8,7 @@ import (
 // The pauses after an instance could not be made; each failure in a row doubles it.
 const (
 	firstPause = 100 * time.Millisecond
-	lastPause  = 10 * time.Second
+	lastPause  = 2 * time.Second
 )
 
 // births makes a generation's instances. An instance costs milliseconds of CPU and some MB, also one that fails in the

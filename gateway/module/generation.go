@@ -150,7 +150,7 @@ func (g *Generation) hand(r *request) error {
 	if !g.image.async {
 		return g.workers.hand(g, r)
 	}
-	return g.shards[int(g.turn.Add(1))%len(g.shards)].hand(g, r)
+	return g.shards[g.turn.Add(1)%uint32(len(g.shards))].hand(g, r)
 }
 
 // await waits for r's verdict and does on the client's goroutine what the guest asks for.

@@ -237,8 +237,9 @@ func sleep(i *instance, a []uint64) int64 {
 	if r == nil {
 		return i.fail(hostabi.Gone, "the exchange has ended")
 	}
+	d := time.Duration(uint32(a[1])) * time.Millisecond // now: the arguments are on the guest's stack, which goes on
 	return i.call(r, nil, func(ctx context.Context) service.Result {
-		timer := time.NewTimer(time.Duration(uint32(a[1])) * time.Millisecond)
+		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
 		case <-timer.C:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,14 +112,21 @@ func (i *instance) post(r *request) bool {
 	return true
 }
 
-// drop takes a request that is over from the guest and tells it so.
+// drop takes a request that is over from the guest and tells it so. One that an asynchronous guest has not heard of yet it
+// never will: else clients that come and go while it is busy would make the queues longer than what is in flight. A
+// synchronous guest gets it all the same: its worker is waiting for it, and holds its slot.
 func (i *instance) drop(r *request) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.remove(r) {
-		i.cancels = append(i.cancels, r.id)
-		i.signal()
+	if !i.remove(r) {
+		return
 	}
+	if n := slices.Index(i.starts, r); n >= 0 && i.gen.image.async {
+		i.starts = slices.Delete(i.starts, n, n+1)
+		return
+	}
+	i.cancels = append(i.cancels, r.id)
+	i.signal()
 }
 
 // end takes a request that the guest itself has ended from it.

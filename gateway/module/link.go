@@ -10,8 +10,8 @@ import (
 	"github.com/posternhq/postern/hostabi"
 )
 
-// function is one host function: its signature, and what it does with its arguments. Its result, if it has one, is put
-// on the guest's stack.
+// function is one host function: its signature, and what it does with its arguments, which lie on the guest's stack and are
+// gone when it returns. Its result, if it has one, is put there.
 type function struct {
 	shape
 	call func(i *instance, args []uint64) int64

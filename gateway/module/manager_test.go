@@ -366,7 +366,9 @@ func TestSwapsLeaveNothing(t *testing.T) {
 		}
 	})
 	t.Run("Go guest", func(t *testing.T) {
-		f := newFolder(t, func(string) Policy { return granted() })
+		patient := granted() // the machine may be busy with other tests: this one is about swaps
+		patient.Limits.CPUPerCall, patient.Limits.Deadline = 20*time.Second, time.Minute
+		f := newFolder(t, func(string) Policy { return patient })
 		wasm := build(t, "testdata/mischief")
 		of := func(i int) []byte {
 			about := fmt.Sprintf("name: mischief\nversion: \"%d\"\nserves: [{group: test.postern.io, versions: [v1]}]\n"+

@@ -2,6 +2,7 @@ package module
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -94,6 +95,27 @@ func TestTable(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { table.Find("a.io", "v1"); table.Find("b.io", "v2"); table.Find("c.io", "v1") }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestQueuesOfAnInstance has clients come and go while the guest is busy with somebody else.
+func TestQueuesOfAnInstance(t *testing.T) {
+	i := &instance{gen: &Generation{image: &image{async: true}}, wake: make(chan struct{}, 1), requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{}}
+	known := &request{id: 1}
+	i.post(known)
+	i.starts = nil // told
+	for id := range uint32(1000) {
+		r := &request{id: id + 2}
+		i.post(r)
+		i.drop(r)
+		i.drop(r)
+	}
+	if len(i.starts) != 0 || len(i.cancels) != 0 || i.runnable != 1 || len(i.requests) != 1 {
+		t.Errorf("%d starts, %d cancels, %d runnable, %d requests", len(i.starts), len(i.cancels), i.runnable, len(i.requests))
+	}
+	i.drop(known)
+	if len(i.cancels) != 1 || i.runnable != 0 || len(i.requests) != 0 {
+		t.Errorf("%d cancels, %d runnable, %d requests", len(i.cancels), i.runnable, len(i.requests))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -67,6 +68,30 @@ func TestWorkersAreBounded(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestWorkersOutliveClients has clients leave before, while and after their request is served: every slot comes back.
+func TestWorkersOutliveClients(t *testing.T) {
+	p := Policy{Limits: DefaultLimits()}
+	p.Limits.RequestsInFlight = 2
+	g := load(t, engine(t, Services{}), saying(t, "hello", ""), p)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 200 {
+				peer := new(exchange.Peer)
+				var leaving sync.WaitGroup
+				leaving.Go(peer.Hangup)
+				askAs(peer, "/kapis/test.postern.io/v1/x", g.Serve)
+				leaving.Wait()
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "all slots are free", func() bool { return len(g.admit) == 0 })
+	if code, body := ask(t, "/kapis/test.postern.io/v1/x", g.Serve); code != 200 || body != "hello" {
+		t.Errorf("got %d %q", code, body)
+	}
 }
 
 // TestWorkerSeesNoOldCompletions has a guest leave calls behind: the next request must not be told of them.
@@ -142,7 +167,7 @@ func TestNoHotBirths(t *testing.T) {
 			t.Fatalf("got %d %s", code, body)
 		}
 	}
-	if n := g.births.tries - before; n > 10 { // 100 ms, doubled each time: ten tries take a minute and a half
+	if n := g.births.tries - before; n > 10 { // 100 ms, doubled up to 2 s: ten tries take 13 s
 		t.Errorf("%d instances were tried for 50 requests", n)
 	}
 	g.births.mu.Lock()
