@@ -55,3 +55,23 @@ func TestExplain(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestWithBody: another limit of bodies does not forget what is in flight.
+func TestWithBody(t *testing.T) {
+	first := limit.New(limit.Options{InFlight: 1})
+	second := first.WithBody(7)
+	var inside *fasthttp.Response
+	serve(first, exchange.RequestInfo{}, func() { inside = serve(second, exchange.RequestInfo{}, func() {}) })
+	if inside.StatusCode() != 429 || first.Stats() != second.Stats() {
+		t.Errorf("%d; %+v and %+v", inside.StatusCode(), first.Stats(), second.Stats())
+	}
+	for s, want := range map[*limit.Stage]int64{first: 0, second: 7, second.WithBody(0): 0} {
+		exchange.Run(new(fasthttp.RequestCtx), nil, time.Time{}, func(x *exchange.Exchange) {
+			s.Serve(x, func(x *exchange.Exchange) {
+				if x.MaxBody != want {
+					t.Errorf("%d bytes, want %d", x.MaxBody, want)
+				}
+			})
+		})
+	}
+}
