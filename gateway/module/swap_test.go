@@ -1,0 +1,111 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/manifest"
+)
+
+// TestSwapsLeaveNothing replaces a module many times while it is asked: no request fails, and in the end as much is there
+// as in the beginning.
+func TestSwapsLeaveNothing(t *testing.T) {
+	swaps := func(f *folder, n int, content func(i int) []byte, expect func(body string) bool) {
+		stop := keepAsking(f, 3, expect)
+		var old []*Generation
+		for i := range n {
+			old = append(old, f.Table().Find("test.postern.io", "v1"))
+			f.put("a.wasm", content(i))
+			f.look()
+		}
+		stop()
+		eventually(t, "the old generations close", func() bool { f.sweep(); return len(f.retired) == 0 })
+		for _, g := range old {
+			if i, m, calls := g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.calls.Load(); i != 0 || m != 0 || calls != 0 {
+				t.Errorf("a closed generation has %d instances, %d bytes, %d calls", i, m, calls)
+			}
+		}
+	}
+	t.Run("small guest", func(t *testing.T) {
+		f := newFolder(t, plain)
+		of := func(i int) []byte { return saying(t, fmt.Sprint("generation ", i), serving("a", "test.postern.io/v1")) }
+		f.put("a.wasm", of(-1))
+		f.look()
+		good := func(body string) bool { return strings.HasPrefix(body, "generation ") }
+		swaps(f, 20, of, good)
+		goroutines := settled(t)
+		swaps(f, 200, of, good)
+		f.want("test.postern.io/v1", "generation 199")
+		if now := settled(t); now > goroutines+maxWorkers {
+			t.Errorf("%d goroutines before, %d after", goroutines, now)
+		}
+	})
+	t.Run("Go guest", func(t *testing.T) {
+		patient := granted() // the machine may be busy with other tests: this one is about swaps
+		patient.Limits.CPUPerCall, patient.Limits.Deadline = 20*time.Second, time.Minute
+		f := newFolder(t, func(string) Policy { return patient })
+		wasm := build(t, "testdata/mischief")
+		of := func(i int) []byte {
+			about := fmt.Sprintf("name: mischief\nversion: \"%d\"\nserves: [{group: test.postern.io, versions: [v1]}]\n"+
+				"wants: {prometheus: true, http: [echo]}\n", i)
+			packed, err := manifest.Pack(wasm, []byte(about))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return packed
+		}
+		f.put("a.wasm", of(-1))
+		f.look()
+		swaps(f, 6, of, func(string) bool { return true })
+		g := f.Table().Find("test.postern.io", "v1")
+		if n, m := g.Stats.Instances.Load(), g.Stats.Memory.Load(); n != 1 || m <= 0 || m > granted().Limits.Memory {
+			t.Errorf("%d instances with %d bytes", n, m)
+		}
+	})
+}
+
+// keepAsking asks f without a pause from so many goroutines, until the function it returns is called.
+func keepAsking(f *folder, clients int, good func(body string) bool) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range clients {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				g := f.Table().Find("test.postern.io", "v1")
+				if g == nil {
+					f.t.Error("nobody serves")
+					return
+				}
+				if !g.Acquire() {
+					continue // it has just been closed: the table has its successor
+				}
+				code, body := ask(f.t, "/kapis/test.postern.io/v1/ok", func(x *exchange.Exchange) { g.Serve(x) })
+				g.Release()
+				if code != 200 || !good(body) {
+					f.t.Errorf("got %d %q", code, body)
+				}
+			}
+		})
+	}
+	return func() { cancel(); all.Wait() }
+}
+
+// settled is the number of goroutines once it has stopped falling.
+func settled(t testing.TB) (n int) {
+	t.Helper()
+	same := 0
+	eventually(t, "goroutines settle", func() bool {
+		if now := runtime.NumGoroutine(); now != n {
+			n, same = now, 0
+		}
+		same++
+		return same > 20
+	})
+	return n
+}
