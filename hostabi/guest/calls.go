@@ -125,22 +125,27 @@ func (r *Request) Ask(p Prometheus) (Data, error) {
 }
 
 // AskAll puts many questions at once; the answers are in their order. It takes as long as the slowest. While the host has
-// no room for another call, it waits for an answer first.
+// no room for another call, it waits for an answer first; when it has none to wait for, the rest fails with Busy.
 func (r *Request) AskAll(questions []Prometheus) []Answer {
 	tokens := make([]int32, len(questions))
 	answers := make([]Answer, len(questions))
-	read := 0
+	read, full := 0, false
 	take := func() {
 		c, err := r.await(tokens[read])
 		answers[read] = Answer{Data{r.ex, c.Handle}, err}
 		read++
 	}
+	breathe(r.ex)
 	for i := range questions {
-		record := questions[i].record()
-		tokens[i] = prometheusCall(r.ex, record)
-		for tokens[i] == -int32(hostabi.Busy) && read < i {
-			take()
+		tokens[i] = -int32(hostabi.Busy)
+		for record := questions[i].record(); !full; take() {
 			tokens[i] = prometheusCall(r.ex, record)
+			if tokens[i] != -int32(hostabi.Busy) {
+				break
+			}
+			if full = read == i; full {
+				break
+			}
 		}
 	}
 	for read < len(questions) {

@@ -28,6 +28,7 @@ func (d Data) Get(pointer string) (value string, ok bool) {
 
 // Transform is a new document, made by the host. See gateway/module/data/README.md for the language of programs.
 func (d Data) Transform(program string) (Data, error) {
+	breathe(d.ex)
 	n := jsonTransform(d.ex, d.handle, program)
 	if n < 0 {
 		return Data{}, failure(n)

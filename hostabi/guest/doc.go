@@ -47,6 +47,7 @@ func SelfCheck(f func() error) { check = f }
 func serve(ex uint32) {
 	r := &Request{ex: ex, Context: begin(ex)}
 	defer finish(ex)
+	breathe(ex)
 	w := &Response{ex: ex}
 	if err := routes.serve(r, w); err != nil && !w.passed {
 		w.fail(err)

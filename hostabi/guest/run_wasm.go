@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"github.com/posternhq/postern/hostabi"
@@ -17,12 +18,17 @@ func abiCompletions(buf unsafe.Pointer, most uint32) int32
 // batch is how many completions are read at once.
 const batch = 64
 
+// share is how long one entry into the guest may keep requests going that have something to do. The host throws an
+// instance away that is inside for too long (cpuPerCall, 1 s by default), and many small pieces of work come together.
+const share = 100 * time.Millisecond
+
 // The state of the instance. Its goroutines run one at a time, so nothing needs a lock.
 var (
 	cancels = map[uint32]context.CancelFunc{}      // by exchange
 	waiters = map[uint32]chan hostabi.Completion{} // by token
 	early   = map[uint32]hostabi.Completion{}      // completed before anybody waited
 	inbox   [batch * hostabi.CompletionSize]byte   // completions as the host writes them
+	entered time.Time                              // when the host began to run the guest
 )
 
 // start notes a request; run has it served.
@@ -32,21 +38,20 @@ func start(ex uint32) { go serve(ex) }
 
 // run wakes the goroutines whose calls have completed and lets all run until each waits. The export's own goroutine is
 // put behind all others by Gosched, so it is back when they are parked; only every 61st time the scheduler prefers it,
-// so several rounds make sure. What is left runs at the next entry.
+// so several rounds make sure. What is left runs at the next entry, as does what completes meanwhile.
 //
 //go:wasmexport postern_run
 func run() {
-	for {
-		n := abiCompletions(unsafe.Pointer(&inbox), batch)
-		for i := range max(n, 0) {
+	all := int32(0)
+	for n := int32(batch); n == batch; all += n {
+		n = max(abiCompletions(unsafe.Pointer(&inbox), batch), 0)
+		for i := range n {
 			deliver(inbox[i*hostabi.CompletionSize:])
 		}
-		for range 3 + n/16 {
-			runtime.Gosched()
-		}
-		if n < batch {
-			return
-		}
+	}
+	entered = time.Now()
+	for n := int32(0); n < 3+all/16 && time.Since(entered) < 2*share; n++ {
+		runtime.Gosched()
 	}
 }
 
@@ -64,7 +69,28 @@ func deliver(b []byte) {
 }
 
 // wait parks the goroutine until the call has completed.
-func wait(_, token uint32) hostabi.Completion {
+func wait(ex, token uint32) hostabi.Completion {
+	c := completion(token)
+	breathe(ex)
+	return c
+}
+
+// breathe parks the goroutine until the host enters the guest again, if this entry has had its share. A sleep makes sure
+// that the host does; without room for one there are other calls whose ends make it.
+func breathe(ex uint32) {
+	for time.Since(entered) > share {
+		if token := sleep(ex, 0); token >= 0 {
+			completion(uint32(token))
+		} else if hostabi.Code(-token) == hostabi.Busy {
+			time.Sleep(time.Millisecond)
+		} else {
+			return
+		}
+	}
+}
+
+// completion parks the goroutine until the call has completed.
+func completion(token uint32) hostabi.Completion {
 	if c, ok := early[token]; ok {
 		delete(early, token)
 		return c

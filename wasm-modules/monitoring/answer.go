@@ -98,9 +98,6 @@ func (q *query) question(expr string, ranged bool) guest.Prometheus {
 // unix is a time for Prometheus, where 0 would mean that none is given.
 func unix(seconds int64) float64 { return max(float64(seconds), 0.001) }
 
-// breath is how many bytes are transformed before others get their turn.
-const breath = 4 << 20
-
 // results brings the answers into shape. Without any answer, because there is no Prometheus, it is an error.
 func (q *query) results(l *level, chosen []metric, answers []guest.Answer, figures edgeFigures) ([]result, error) {
 	about := guest.Data{}
@@ -110,7 +107,7 @@ func (q *query) results(l *level, chosen []metric, answers []guest.Answer, figur
 			about, _ = last.Data.Transform(`[{"get":"/result"},{"map":` + l.aboutRow + `}]`)
 		}
 	}
-	results, done := make([]result, len(chosen)), int64(0)
+	results := make([]result, len(chosen))
 	for i, m := range chosen {
 		rows, err := q.shape(l, m, answers[i], about, figures.rows)
 		if err != nil {
@@ -119,12 +116,6 @@ func (q *query) results(l *level, chosen []metric, answers []guest.Answer, figur
 		results[i] = result{m, rows, answers[i].Err}
 		if results[i].err == nil && m.edge != "" && figures.err != nil && empty(rows) {
 			results[i].err = figures.err
-		}
-		if done += rows.Len(); done > breath {
-			done = 0
-			if err := q.r.Sleep(0); err != nil {
-				return nil, err
-			}
 		}
 	}
 	return results, unconfigured(results)
