@@ -83,7 +83,7 @@ func TestConfigJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(output), &printed); err != nil || code != 0 {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, output)
 	}
-	if printed.Authentication.MaximumClockSkew != "10s" || printed.Authentication.JWTSecret != "******" || printed.Postern.Limits.HeaderBytes != "32KiB" {
+	if printed.Authentication.MaximumClockSkew != "10s" || printed.Authentication.JWTSecret != "******" || printed.Postern.Limits.HeaderBytes != "16KiB" {
 		t.Errorf("printed %+v", printed)
 	}
 }

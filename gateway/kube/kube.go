@@ -73,8 +73,10 @@ func New(o Options) (*Stores, error) {
 	return p, nil
 }
 
-const iam = "/apis/iam.kubesphere.io/v1alpha2/"
-const rbac = "/apis/rbac.authorization.k8s.io/v1/"
+const (
+	iam  = "/apis/iam.kubesphere.io/v1alpha2/"
+	rbac = "/apis/rbac.authorization.k8s.io/v1/"
+)
 
 // addFeeds makes a store and a feed for each kind.
 func (p *Stores) addFeeds() {

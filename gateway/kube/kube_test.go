@@ -129,8 +129,13 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 		who, resource, namespace string
 		want                     bool
 	}{
-		{"gina", "pods", "kube-system", true}, {"wanda", "pods", "ns1", true}, {"wanda", "pods", "kube-system", false},
-		{"nick", "pods", "ns9", true}, {"nick", "pods", "ns1", false}, {"anybody", "nodes", "", true}, {"anybody", "pods", "", false},
+		{"gina", "pods", "kube-system", true},
+		{"wanda", "pods", "ns1", true},
+		{"wanda", "pods", "kube-system", false},
+		{"nick", "pods", "ns9", true},
+		{"nick", "pods", "ns1", false},
+		{"anybody", "nodes", "", true},
+		{"anybody", "pods", "", false},
 	} {
 		if got := may(p, c.who, c.resource, c.namespace); got != c.want {
 			t.Errorf("%+v: %v", c, got)

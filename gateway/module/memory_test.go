@@ -85,8 +85,15 @@ func TestTable(t *testing.T) {
 		group, version string
 		want           *Generation
 	}{
-		{"a.io", "v1", one}, {"a.io", "v2", nil}, {"a.io", "", nil}, {"b.io", "", all}, {"b.io", "v9", all}, {"c.io", "v1", nil},
-		{"", "", nil}, {strings.Repeat("g", maxRoute), "v1", nil}, {"b.io", strings.Repeat("v", maxRoute), nil},
+		{"a.io", "v1", one},
+		{"a.io", "v2", nil},
+		{"a.io", "", nil},
+		{"b.io", "", all},
+		{"b.io", "v9", all},
+		{"c.io", "v1", nil},
+		{"", "", nil},
+		{strings.Repeat("g", maxRoute), "v1", nil},
+		{"b.io", strings.Repeat("v", maxRoute), nil},
 		{"a.io/v1", "", nil},
 	} {
 		if got := table.Find(c.group, c.version); got != c.want {

@@ -21,9 +21,18 @@ func parseTarget(t testing.TB, line string) (exchange.RequestInfo, error) {
 func brief(i exchange.RequestInfo) string {
 	s := i.Verb
 	for _, f := range []struct{ key, value string }{
-		{"prefix", i.APIPrefix}, {"group", i.APIGroup}, {"version", i.APIVersion}, {"cluster", i.Cluster},
-		{"workspace", i.Workspace}, {"namespace", i.Namespace}, {"devops", i.DevOps}, {"resource", i.Resource},
-		{"name", i.Name}, {"sub", i.Subresource}, {"labels", i.LabelSelector}, {"fields", i.FieldSelector},
+		{"prefix", i.APIPrefix},
+		{"group", i.APIGroup},
+		{"version", i.APIVersion},
+		{"cluster", i.Cluster},
+		{"workspace", i.Workspace},
+		{"namespace", i.Namespace},
+		{"devops", i.DevOps},
+		{"resource", i.Resource},
+		{"name", i.Name},
+		{"sub", i.Subresource},
+		{"labels", i.LabelSelector},
+		{"fields", i.FieldSelector},
 	} {
 		if f.value != "" {
 			s += " " + f.key + ":" + f.value
