@@ -181,6 +181,10 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 		"target": s.target, "identity": string(s.identity.mode), "credential": s.creds.kind,
 		"longRunning": x.Info.LongRunning(),
 	}
+	if x.User == nil { // of an explanation that names nobody; a request has somebody by now, if only system:anonymous
+		f.Verdict, f.Reason = exchange.Answer, "forwarded to kube-apiserver, in the name of who asks"
+		return f
+	}
 	b, err := s.identity.append(nil, x.User)
 	if err != nil {
 		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.InternalError.Code(), err.Error()

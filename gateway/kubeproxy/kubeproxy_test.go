@@ -329,8 +329,12 @@ func TestExplain(t *testing.T) {
 	if strings.Contains(string(b), "gateway") {
 		t.Errorf("the credential shows: %s", b)
 	}
-	x.User = nil
+	x.User = &exchange.User{Name: "a\r\nb"}
 	if f := s.Explain(x); f.Verdict != exchange.Refuse || f.Code != 500 {
+		t.Errorf("got %+v", f)
+	}
+	x.User = nil // nobody is named
+	if f := s.Explain(x); f.Verdict != exchange.Answer || f.Code != 0 {
 		t.Errorf("got %+v", f)
 	}
 	x.Info = exchange.RequestInfo{Path: "/kapis/x"}
