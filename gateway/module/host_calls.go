@@ -284,7 +284,7 @@ var errBudget = errors.New("used more CPU than one entry into the module may (po
 // a guest that is over its budget ends.
 func spend(i *instance, _ []uint64) int64 {
 	i.gen.Stats.Fuel.Add(1)
-	if time.Now().After(i.budget) {
+	if i.meter.over() {
 		panic(errBudget)
 	}
 	return 0

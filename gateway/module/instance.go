@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -38,8 +37,7 @@ type instance struct {
 
 	// Only of the instance's goroutine:
 	lastError string
-	budget    time.Time     // when the entry into the guest that runs now is over
-	waited    time.Duration // of that entry, in wait
+	meter     meter // of the entry into the guest that runs now
 }
 
 // instanceKey finds the instance in a host function's context.
@@ -52,8 +50,9 @@ func newInstance(g *Generation) (*instance, error) {
 		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},
 	}
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
-	i.budget = time.Now().Add(g.policy.Limits.CPUPerCall)
+	i.meter.begin(g.policy.Limits.CPUPerCall)
 	mod, err := g.instantiate(i.ctx)
+	g.Stats.GuestTime.Add(int64(i.meter.end()))
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +82,9 @@ func (i *instance) check() error {
 
 // enter calls into the guest, within the CPU budget. Any error is the end of the instance.
 func (i *instance) enter(f api.Function, stack []uint64) (err error) {
-	start := time.Now()
-	i.budget, i.waited = start.Add(i.gen.policy.Limits.CPUPerCall), 0
-	err = f.CallWithStack(i.ctx, stack)
-	i.gen.Stats.GuestTime.Add(int64(time.Since(start) - i.waited))
-	return err
+	i.meter.begin(i.gen.policy.Limits.CPUPerCall)
+	defer func() { i.gen.Stats.GuestTime.Add(int64(i.meter.end())) }()
+	return f.CallWithStack(i.ctx, stack)
 }
 
 // free closes the guest. Only the instance's goroutine, or its maker, may.

@@ -150,12 +150,6 @@ func (i *instance) reset(r *request) {
 // waitFor blocks until none of the tokens is under way; Deadline after d, Canceled when the request is over. The guest
 // does not pay for the time.
 func (i *instance) waitFor(tokens []uint32, d time.Duration) hostabi.Code {
-	start := time.Now()
-	defer func() {
-		waited := time.Since(start)
-		i.budget = i.budget.Add(waited)
-		i.waited += waited
-	}()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for i.underWay(tokens) {

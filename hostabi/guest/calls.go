@@ -30,10 +30,17 @@ func (o *Object) record(operation string, body []byte) hostabi.Record {
 		tag   hostabi.Tag
 		value string
 	}{
-		{hostabi.TagGroup, o.Group}, {hostabi.TagVersion, o.Version}, {hostabi.TagResource, o.Resource},
-		{hostabi.TagNamespace, o.Namespace}, {hostabi.TagName, o.Name}, {hostabi.TagSubresource, o.Subresource},
-		{hostabi.TagLabelSelector, o.LabelSelector}, {hostabi.TagFieldSelector, o.FieldSelector},
-		{hostabi.TagContinue, o.Continue}, {hostabi.TagPatchType, o.PatchType}, {hostabi.TagBody, string(body)},
+		{hostabi.TagGroup, o.Group},
+		{hostabi.TagVersion, o.Version},
+		{hostabi.TagResource, o.Resource},
+		{hostabi.TagNamespace, o.Namespace},
+		{hostabi.TagName, o.Name},
+		{hostabi.TagSubresource, o.Subresource},
+		{hostabi.TagLabelSelector, o.LabelSelector},
+		{hostabi.TagFieldSelector, o.FieldSelector},
+		{hostabi.TagContinue, o.Continue},
+		{hostabi.TagPatchType, o.PatchType},
+		{hostabi.TagBody, string(body)},
 	} {
 		if f.value != "" {
 			r = r.Append(f.tag, f.value)

@@ -65,11 +65,28 @@ func TestMonitoring(t *testing.T) {
 		name string
 		run  func(b *backends, t *testing.T)
 	}{
-		{"names", names}, {"shape", shapes}, {"range", ranges}, {"metrics filter", metricsFilter}, {"resources filter", resourcesFilter},
-		{"parameters", parameters}, {"sort", sorts}, {"page", pages}, {"edge nodes", edges}, {"one edge node", oneEdge},
-		{"edge of the past", edgePast}, {"edge pods", podEdges}, {"pods", pods}, {"namespace's age", age}, {"unknown", unknown},
-		{"errors", failures}, {"metrics-server fails", metricsServerFails}, {"all at once", allAtOnce}, {"deadline", deadline},
-		{"busy", busyHost}, {"client leaves", clientLeaves}, {"routes", routes},
+		{"names", names},
+		{"shape", shapes},
+		{"range", ranges},
+		{"metrics filter", metricsFilter},
+		{"resources filter", resourcesFilter},
+		{"parameters", parameters},
+		{"sort", sorts},
+		{"page", pages},
+		{"edge nodes", edges},
+		{"one edge node", oneEdge},
+		{"edge of the past", edgePast},
+		{"edge pods", podEdges},
+		{"pods", pods},
+		{"namespace's age", age},
+		{"unknown", unknown},
+		{"errors", failures},
+		{"metrics-server fails", metricsServerFails},
+		{"all at once", allAtOnce},
+		{"deadline", deadline},
+		{"busy", busyHost},
+		{"client leaves", clientLeaves},
+		{"routes", routes},
 	} {
 		*b = backends{m: b.m, objects: map[string]string{}, failing: map[string]service.Result{}, prometheus: map[string]answer{}}
 		t.Run(test.name, func(t *testing.T) { test.run(b, t) })

@@ -165,4 +165,3 @@ func appendS32(b []byte, v int32) []byte {
 func appendName(b []byte, s string) []byte {
 	return append(appendU32(b, uint32(len(s))), s...)
 }
-
