@@ -15,7 +15,7 @@ type Modules struct {
 type ModuleLimits struct {
 	Memory            Size          `json:"memory" default:"128MiB" check:"positive" doc:"linear memory of one instance"`
 	Deadline          time.Duration `json:"deadline" default:"30s" check:"positive" doc:"one request, waiting included; streams not counted"`
-	CPUPerCall        time.Duration `json:"cpuPerCall" default:"1s" check:"positive" doc:"running without a pause"`
+	CPUPerCall        time.Duration `json:"cpuPerCall" default:"1s" check:"positive" doc:"CPU of one entry into the module; over it the instance is thrown away"`
 	RequestsInFlight  int           `json:"requestsInFlight" default:"1000" check:"positive" doc:"requests at once"`
 	Queue             int           `json:"queue" default:"1000" check:"nonnegative" doc:"requests that wait for their turn; over it: 503"`
 	QueueWait         time.Duration `json:"queueWait" default:"5s" check:"nonnegative" doc:"longest wait for a turn"`
