@@ -81,7 +81,7 @@ func kubeLDFlags() string {
 
 // report says every ten seconds how far the control plane's build is, until the function it returns is called.
 func (b *Builder) report(progress *counter) (stop func()) {
-	const usual = "about 5 minutes on two idle cores the first time, seconds later"
+	const usual = "about 7 minutes on two idle cores the first time, seconds later"
 	b.Say("building the control plane (etcd, Kubernetes %s, kwok, metrics-server): %s", kubeVersion, usual)
 	done, ended := make(chan struct{}), make(chan struct{})
 	start := time.Now()
