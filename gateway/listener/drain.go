@@ -64,10 +64,11 @@ func (c *conn) drain() {
 	}
 }
 
-// breakOff closes the socket under whoever uses it; they close the rest.
+// breakOff closes the socket under whoever uses it; they close the rest. Only then are they told: a handler that gives up
+// must not find a connection on which its empty answer looks like a good one.
 func (c *conn) breakOff() {
-	c.sock.peer.Hangup()
 	_ = c.sock.Conn.Close()
+	c.sock.peer.Hangup()
 }
 
 // Listen opens a listening socket whose connections have TCP keep-alive: after 30 s of silence, a probe every 10 s, and
