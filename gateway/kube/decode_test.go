@@ -16,10 +16,11 @@ func TestDecodeList(t *testing.T) {
 		`{"metadata":{"resourceVersion":"7"}}`:                                                                                                         "7 ",
 		`{"metadata":{},"items":[{"metadata":{"name":"a"},"rules":"none"},{"metadata":{"name":"b"}}]}`:                                                 "  a(unreadable) b",
 		`{"metadata":{},"items":[{"metadata":{"name":"a"}}`:                                                                                            "  a error",
-		`{"metadata":{},"items":{}}`:                                                                                                                   "  error",
-		`[]`:                                                                                                                                           "  error",
-		``:                                                                                                                                             "  error",
-		`{"items":[1}`:                                                                                                                                 "  (unreadable) error",
+
+		`{"metadata":{},"items":{}}`: "  error",
+		`[]`:                         "  error",
+		``:                           "  error",
+		`{"items":[1}`:               "  (unreadable) error",
 	} {
 		var b strings.Builder
 		p, err := decodeList(strings.NewReader(text), func(o *object, err error) {

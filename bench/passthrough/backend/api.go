@@ -40,6 +40,7 @@ var lists = map[string]string{
 	"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings": "",
 	"/apis/rbac.authorization.k8s.io/v1/roles":               "",
 	"/apis/rbac.authorization.k8s.io/v1/rolebindings":        "",
+
 	"/api/v1/namespaces": `{"metadata":{"name":"default","resourceVersion":"1"}}`,
 }
 
