@@ -54,16 +54,8 @@ func TestGetRefusesWhatIsNotJSON(t *testing.T) {
 	}
 }
 
-func TestLengthAndText(t *testing.T) {
-	doc := []byte(`{"a":[1,[2,3],{}],"e":[],"o":{"x":1,"y":[1,2]},"s":"tab\tand é","n":12,"t":true}`)
-	for pointer, want := range map[string]int{"/a": 3, "/e": 0, "/o": 2, "/a/2": 0, "": 6} {
-		if n, ok := Length(doc, pointer); !ok || n != want {
-			t.Errorf("Length(%q) = %d, %v; want %d", pointer, n, ok, want)
-		}
-	}
-	if _, ok := Length(doc, "/s"); ok {
-		t.Error("a string has a length")
-	}
+func TestText(t *testing.T) {
+	doc := []byte(`{"s":"tab\tand é","n":12,"t":true}`)
 	for pointer, want := range map[string]string{"/s": "tab\tand é", "/n": "12", "/t": "true"} {
 		raw, _ := Get(doc, pointer)
 		if text, ok := Text(raw); !ok || string(text) != want {

@@ -72,15 +72,6 @@ func Get(doc []byte, jsonPointer string) (raw []byte, ok bool) {
 	return doc[i:end:end], true
 }
 
-// Length is the number of elements of the array, or members of the object, that a JSON Pointer names.
-func Length(doc []byte, jsonPointer string) (n int, ok bool) {
-	raw, ok := Get(doc, jsonPointer)
-	if !ok {
-		return 0, false
-	}
-	return length(raw)
-}
-
 // in is the value at p in a valid document.
 func (p pointer) in(doc []byte) ([]byte, bool) {
 	i, end := p.find(doc)
