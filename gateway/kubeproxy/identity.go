@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/httpsyntax"
 	"github.com/posternhq/postern/gateway/upstream"
 )
 
@@ -104,7 +105,7 @@ func escapeKey(key string) string {
 	b := make([]byte, 0, len(key))
 	for i := range len(key) {
 		switch c := key[i]; {
-		case c != '%' && upstream.IsTokenByte(c):
+		case c != '%' && httpsyntax.TokenByte[c]:
 			b = append(b, c)
 		default:
 			b = append(b, '%', hex[c>>4], hex[c&15])

@@ -1,5 +1,7 @@
 package listener
 
+import "github.com/posternhq/postern/gateway/httpsyntax"
+
 // chunks follows the framing of a chunked body, byte by byte where it matters and in leaps over data. It accepts less
 // than RFC 9112 allows: no space around the size, and a short line for size and extensions together.
 type chunks struct {
@@ -128,13 +130,13 @@ func (c *chunks) trailerByte(b byte) *refusal {
 			return nil
 		}
 		c.state = inTrailerName
-		if !tokenBytes[b] {
+		if !httpsyntax.TokenByte[b] {
 			return refuseTrailer
 		}
 	case inTrailerName:
 		if b == ':' {
 			c.state = inTrailerValue
-		} else if !tokenBytes[b] {
+		} else if !httpsyntax.TokenByte[b] {
 			return refuseTrailer
 		}
 	case inTrailerValue:

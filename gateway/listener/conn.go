@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
 )
 
 // conn is a connection as fasthttp sees it. It stands between the wire and fasthttp's parser, and follows the framing
@@ -158,7 +160,7 @@ func skipEmptyLines(p []byte) int {
 // findHead returns the length of the head at the start of p, or 0 when it is not complete. What can be refused before
 // that, is: a client that does not speak HTTP would wait for ever to be told.
 func findHead(p []byte) (int, error) {
-	if !tokenBytes[p[0]] && !(len(p) == 1 && p[0] == '\r') {
+	if !httpsyntax.TokenByte[p[0]] && !(len(p) == 1 && p[0] == '\r') {
 		return 0, refuseMethod
 	}
 	if i := bytes.Index(p, []byte("\r\n\r\n")); i >= 0 {

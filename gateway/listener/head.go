@@ -2,7 +2,8 @@ package listener
 
 import (
 	"bytes"
-	"encoding/binary"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
 )
 
 // head is what a request's head says of what follows it.
@@ -58,7 +59,7 @@ func cutLine(b []byte) (line, rest []byte, bad *refusal) {
 // requestLine checks `method SP target SP version`.
 func (p *headParser) requestLine(line []byte) *refusal {
 	method, rest, ok := bytes.Cut(line, []byte{' '})
-	if !ok || len(method) > maxMethod || !isToken(method) {
+	if !ok || len(method) > maxMethod || !httpsyntax.IsToken(method) {
 		return refuseMethod
 	}
 	target, version, ok := bytes.Cut(rest, []byte{' '})
@@ -89,7 +90,7 @@ func checkTarget(method, target []byte) *refusal {
 	if len(target) == 0 || target[0] != '/' {
 		return refuseTarget
 	}
-	if !cleanValue(target) || bytes.IndexByte(target, '\t') >= 0 || bytes.IndexByte(target, '#') >= 0 {
+	if !httpsyntax.IsValue(target) || bytes.IndexByte(target, '\t') >= 0 || bytes.IndexByte(target, '#') >= 0 {
 		return refuseTarget // a space ended it already
 	}
 	return nil
@@ -98,7 +99,7 @@ func checkTarget(method, target []byte) *refusal {
 // field checks one header line, and notes what decides the message's framing.
 func (p *headParser) field(line []byte) *refusal {
 	i := 0
-	for i < len(line) && tokenBytes[line[i]] {
+	for i < len(line) && httpsyntax.TokenByte[line[i]] {
 		i++
 	}
 	switch {
@@ -108,7 +109,7 @@ func (p *headParser) field(line []byte) *refusal {
 		return refuseName
 	}
 	value := trim(line[i+1:])
-	if !cleanValue(value) {
+	if !httpsyntax.IsValue(value) {
 		return refuseValue
 	}
 	return p.special(line[:i], value)
@@ -196,7 +197,7 @@ func checkHost(value []byte) *refusal {
 	return nil
 }
 
-var tokenBytes, hostBytes = byteSet("!#$%&'*+-.^_`|~"), byteSet("!$%&'()*+-.:;=[]_~")
+var hostBytes = byteSet("!$%&'()*+-.:;=[]_~")
 
 // byteSet is the letters, the digits and the bytes of more.
 func byteSet(more string) (set [256]bool) {
@@ -210,15 +211,6 @@ func byteSet(more string) (set [256]bool) {
 		set[c] = true
 	}
 	return set
-}
-
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenBytes[c] {
-			return false
-		}
-	}
-	return len(b) > 0
 }
 
 // equalFold compares b to a lower-case ASCII string.
@@ -246,27 +238,4 @@ func trim(b []byte) []byte {
 		b = b[:len(b)-1]
 	}
 	return b
-}
-
-// cleanValue says whether b has no control byte but tabs. It looks at eight bytes at a time, and at each one only where
-// the eight hold something below a space or a DEL.
-func cleanValue(b []byte) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for ; len(b) >= 8; b = b[8:] {
-		w := binary.LittleEndian.Uint64(b)
-		del := w ^ 0x7f*ones
-		if ((w-0x20*ones)&^w|(del-ones)&^del)&tops != 0 && !cleanBytes(b[:8]) {
-			return false
-		}
-	}
-	return cleanBytes(b)
-}
-
-func cleanBytes(b []byte) bool {
-	for _, c := range b {
-		if c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

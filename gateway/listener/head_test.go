@@ -5,19 +5,6 @@ import (
 	"testing"
 )
 
-func TestCleanValue(t *testing.T) {
-	for c := range 256 {
-		want := c >= ' ' && c != 0x7f || c == '\t'
-		for at := range 20 {
-			b := []byte(strings.Repeat("x", 20))
-			b[at] = byte(c)
-			if got := cleanValue(b); got != want {
-				t.Fatalf("byte %#x at %d: %v", c, at, got)
-			}
-		}
-	}
-}
-
 // FuzzHead: parseHead never fails otherwise than by refusing, and what it accepts ends where the head ends.
 func FuzzHead(f *testing.F) {
 	f.Add([]byte("POST /a HTTP/1.1\r\nHost: a:1\r\nContent-Length: 12\r\n\r\n"))

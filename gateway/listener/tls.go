@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
 )
 
 // TLS says where the certificate is. The files are read again when they change, new connections get the new one; while
@@ -128,7 +130,7 @@ func (c *tlsConn) Handshake() error {
 	c.sock.waitUntil(now, now.Add(c.srv.opts.HeaderTimeout), true)
 	err := c.tls.Handshake()
 	var plain tls.RecordHeaderError
-	if errors.As(err, &plain) && plain.Conn != nil && tokenBytes[plain.RecordHeader[0]] {
+	if errors.As(err, &plain) && plain.Conn != nil && httpsyntax.TokenByte[plain.RecordHeader[0]] {
 		_, _ = io.Writer(c.sock).Write(refusePlain.answer(c.ids.next()))
 		c.phase = isOver
 		c.srv.refused(c.RemoteAddr(), refusePlain)

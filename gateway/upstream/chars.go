@@ -1,50 +1,5 @@
 package upstream
 
-import "encoding/binary"
-
-// Which bytes may be in a token (RFC 9110, 5.6.2) and in a field value (5.5: tab, space, visible, obs-text).
-var tokenByte, valueByte [256]bool
-
-func init() {
-	for _, c := range []byte("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
-		tokenByte[c] = true
-	}
-	for c := range valueByte {
-		valueByte[c] = c == '\t' || c >= ' ' && c != 0x7f
-	}
-}
-
-func isToken(b []byte) bool {
-	for _, c := range b {
-		if !tokenByte[c] {
-			return false
-		}
-	}
-	return len(b) > 0
-}
-
-// isValue looks at eight bytes at once: below 0x20 or equal to 0x7f, a byte sets the high bit of its lane.
-func isValue(b []byte) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; len(b) >= 8; b = b[8:] {
-		w := binary.LittleEndian.Uint64(b)
-		del := w ^ 0x7f*ones
-		if ((w-0x20*ones)&^w|(del-ones)&^del)&highs != 0 && !isValueSlow(b[:8]) {
-			return false
-		}
-	}
-	return isValueSlow(b)
-}
-
-func isValueSlow(b []byte) bool {
-	for _, c := range b {
-		if !valueByte[c] {
-			return false
-		}
-	}
-	return true
-}
-
 // fold says whether b is lower, which is in lower case, in any case of ASCII letters.
 func fold[T string | []byte](b T, lower string) bool {
 	if len(b) != len(lower) {
@@ -106,6 +61,3 @@ func listHas(list []byte, lower string) bool {
 	}
 	return false
 }
-
-// IsTokenByte says whether c may be in a header name.
-func IsTokenByte(c byte) bool { return tokenByte[c] }

@@ -1,6 +1,10 @@
 package upstream
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
+)
 
 const (
 	errChunkSize = malformed("a chunk size is not 1 to 15 hex digits")
@@ -88,7 +92,7 @@ func chunkSize(b []byte) (size int64, n int, err error) {
 	switch {
 	case digits == 0, digits < len(line) && line[digits] != ';':
 		return 0, 0, errChunkSize
-	case !isValue(line[digits:]):
+	case !httpsyntax.IsValue(line[digits:]):
 		return 0, 0, errChunkExt
 	}
 	return size, end + 1, nil

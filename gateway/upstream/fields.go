@@ -1,6 +1,10 @@
 package upstream
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
+)
 
 const (
 	errBareLF   = malformed("a line ends without CR")
@@ -68,9 +72,9 @@ func (s *section) add(b []byte, l span) error {
 	switch {
 	case colon < 0:
 		return errNoColon
-	case !isToken(line[:colon]):
+	case !httpsyntax.IsToken(line[:colon]):
 		return errName
-	case !isValue(line[colon+1:]):
+	case !httpsyntax.IsValue(line[colon+1:]):
 		return errFieldVal
 	case len(s.fields) == maxFields:
 		return errFields

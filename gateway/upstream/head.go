@@ -1,6 +1,10 @@
 package upstream
 
-import "math"
+import (
+	"math"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
+)
 
 const (
 	errStatusLine = malformed("the status line is not HTTP/1.x, a code and a reason")
@@ -68,7 +72,7 @@ func (h *head) status(b []byte, l span) error {
 		return errStatusCode
 	}
 	if len(s) > 12 {
-		if s[12] != ' ' || !isValue(s[13:]) {
+		if s[12] != ' ' || !httpsyntax.IsValue(s[13:]) {
 			return errStatusLine
 		}
 		h.reason = span{l.a + 13, l.b}

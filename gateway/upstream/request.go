@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/posternhq/postern/gateway/httpsyntax"
 )
 
 // Request says how an exchange's request is sent on.
@@ -42,12 +44,12 @@ var (
 func AppendHeader(b []byte, name, value string) ([]byte, error) {
 	start := len(b)
 	b = append(append(b, name...), ": "...)
-	if !isToken(b[start : len(b)-2]) {
+	if !httpsyntax.IsToken(b[start : len(b)-2]) {
 		return b[:start], fmt.Errorf("cannot send header %q: %w", name, errHeaderName)
 	}
 	v := len(b)
 	b = append(b, value...)
-	if !isValue(b[v:]) || len(trim(b[v:])) != len(value) {
+	if !httpsyntax.IsValue(b[v:]) || len(trim(b[v:])) != len(value) {
 		return b[:start], fmt.Errorf("cannot send header %q with value %q: %w", name, value, errHeaderValue)
 	}
 	return append(b, '\r', '\n'), nil
@@ -75,7 +77,7 @@ func (c *call) appendHead() error {
 		uri = []byte(c.req.Target)
 	}
 	switch {
-	case !isToken(method), string(method) == "CONNECT":
+	case !httpsyntax.IsToken(method), string(method) == "CONNECT":
 		return errMethod
 	case len(uri) == 0, uri[0] != '/', !isTarget(uri):
 		return errTarget
@@ -207,7 +209,7 @@ func (c *call) appendTrailerNames(b, list []byte) []byte {
 	first := true
 	for len(list) > 0 {
 		var name []byte
-		if name, list = nextItem(list); !isToken(name) || c.req.Drop.Has(name) {
+		if name, list = nextItem(list); !httpsyntax.IsToken(name) || c.req.Drop.Has(name) {
 			continue
 		}
 		if first {
