@@ -17,6 +17,7 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/observe"
 )
 
@@ -26,7 +27,7 @@ type longLived struct {
 	platform *kube.Stores
 	observe  *observe.Stage
 	engine   *module.Engine
-	modules  *module.Manager
+	modules  *manager.Manager
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 
@@ -63,7 +64,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	if l.engine, err = module.NewEngine(ctx, module.Options{CacheDir: cache, Log: g.log}); err != nil {
 		return nil, err
 	}
-	l.modules = module.NewManager(l.engine, module.ManagerOptions{
+	l.modules = manager.New(l.engine, manager.Options{
 		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c), Log: g.log,
 	})
 	return l, nil

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posternhq/postern/gateway/core"
-	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 )
 
 // collector reads the counters of parts that know nothing of Prometheus, when /metrics is asked for.
@@ -37,17 +37,17 @@ var (
 	moduleCounters = []struct {
 		desc *prometheus.Desc
 		kind prometheus.ValueType
-		read func(*module.Status) float64
+		read func(*manager.Status) float64
 	}{
-		{moduleDesc("requests_total", "Requests of the generation that serves."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Requests) }},
-		{moduleDesc("failures_total", "Requests that failed in the module: trap, deadline, no room."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Failures) }},
-		{moduleDesc("traps_total", "Instances thrown away."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Traps) }},
-		{moduleDesc("host_calls_total", "Calls to backends."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.HostCalls) }},
-		{moduleDesc("guest_seconds_total", "Time inside the guest."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.GuestNanoseconds) / 1e9 }},
-		{moduleDesc("log_lines_dropped_total", "Log lines of the guest over its rate."), prometheus.CounterValue, func(s *module.Status) float64 { return float64(s.Dropped) }},
-		{moduleDesc("instances", "Instances alive."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.Instances) }},
-		{moduleDesc("memory_bytes", "Linear memory of all instances."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.Memory) }},
-		{moduleDesc("requests_in_flight", "Requests being served."), prometheus.GaugeValue, func(s *module.Status) float64 { return float64(s.InFlight) }},
+		{moduleDesc("requests_total", "Requests of the generation that serves."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Requests) }},
+		{moduleDesc("failures_total", "Requests that failed in the module: trap, deadline, no room."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Failures) }},
+		{moduleDesc("traps_total", "Instances thrown away."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Traps) }},
+		{moduleDesc("host_calls_total", "Calls to backends."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.HostCalls) }},
+		{moduleDesc("guest_seconds_total", "Time inside the guest."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.GuestNanoseconds) / 1e9 }},
+		{moduleDesc("log_lines_dropped_total", "Log lines of the guest over its rate."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Dropped) }},
+		{moduleDesc("instances", "Instances alive."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.Instances) }},
+		{moduleDesc("memory_bytes", "Linear memory of all instances."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.Memory) }},
+		{moduleDesc("requests_in_flight", "Requests being served."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.InFlight) }},
 	}
 )
 

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/config"
-	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 )
 
 // Bounds of asking a gateway's admin listener.
@@ -43,7 +43,7 @@ func newModuleListCommand() *cobra.Command {
 		if *output == "json" {
 			return write(command.OutOrStdout(), text)
 		}
-		var modules []module.Status
+		var modules []manager.Status
 		if err := json.Unmarshal(text, &modules); err != nil {
 			return failure{fmt.Errorf("cannot read the answer of %q: %w", *admin, err)}
 		}
@@ -76,7 +76,7 @@ func askAdmin(ctx context.Context, address, path string) ([]byte, error) {
 }
 
 // printModules prints a table, and below it what is wrong with which file.
-func printModules(w io.Writer, modules []module.Status) error {
+func printModules(w io.Writer, modules []manager.Status) error {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "FILE\tNAME\tVERSION\tSERVES\tREQUESTS\tFAILURES\tIN FLIGHT\tMEMORY\tDIGEST\tLOADED")

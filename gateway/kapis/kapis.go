@@ -6,17 +6,18 @@ import (
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 )
 
 // Stage passes requests of groups that a module serves to that module.
 type Stage struct {
-	table func() *module.Table
+	table func() *manager.Table
 }
 
 var _ exchange.Stage = (*Stage)(nil)
 
 // New makes the stage; table is what serves now.
-func New(table func() *module.Table) *Stage { return &Stage{table: table} }
+func New(table func() *manager.Table) *Stage { return &Stage{table: table} }
 
 // Name is "kapis".
 func (*Stage) Name() string { return "kapis" }
@@ -28,25 +29,19 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 		next(x)
 		return
 	}
-	// A generation that is closed between the look and the share has a successor in the next table.
+	// A module that is removed between the look and the request may have a successor in the next table.
 	for {
-		gen := s.table().Find(group, version)
-		if gen == nil {
+		m := s.table().Find(group, version)
+		if m == nil {
+			x.Handled = ""
 			next(x)
 			return
 		}
-		if gen.Acquire() {
-			x.Handled = s.Name()
-			serve(gen, x)
+		x.Handled = s.Name()
+		if m.Serve(x) {
 			return
 		}
 	}
-}
-
-// serve gives the share back also when the module's host side panics.
-func serve(gen *module.Generation, x *exchange.Exchange) {
-	defer gen.Release()
-	gen.Serve(x)
 }
 
 // Explain names the module.
@@ -55,7 +50,10 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	if !ok {
 		return exchange.Finding{Stage: s.Name(), Verdict: exchange.Pass, Reason: "not below /kapis"}
 	}
-	gen := s.table().Find(group, version)
+	var gen *module.Generation
+	if m := s.table().Find(group, version); m != nil {
+		gen = m.Generation()
+	}
 	if gen == nil {
 		return exchange.Finding{Stage: s.Name(), Verdict: exchange.Pass, Reason: "no module serves " + group + "/" + version}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/posternhq/postern/gateway/dispatch"
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/requestinfo"
 )
@@ -42,7 +43,7 @@ func stage(t *testing.T) *Stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := module.NewManager(engine, module.ManagerOptions{
+	m := manager.New(engine, manager.Options{
 		Dir: dir, Interval: time.Hour, Log: zerolog.Nop(),
 		Policy: func(string) module.Policy { return module.Policy{Limits: module.DefaultLimits()} },
 	})

@@ -18,8 +18,8 @@ import (
 	"github.com/posternhq/postern/hostabi"
 )
 
-// maxModule bounds a module's file, bytes: ten times a rich Go guest.
-const maxModule = 64 << 20
+// MaxSize bounds a module's file, bytes: ten times a rich Go guest.
+const MaxSize = 64 << 20
 
 // pageSize is the unit of linear memory, bytes.
 const pageSize = 65536
@@ -52,7 +52,7 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name stri
 	if err != nil {
 		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
 	}
-	img := &image{about: about, digest: digestOf(wasm), compiled: compiled}
+	img := &image{about: about, digest: Digest(wasm), compiled: compiled}
 	if err := img.check(policy(about.Name)); err != nil {
 		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), compiled.Close(ctx))
 	}

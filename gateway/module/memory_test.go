@@ -78,33 +78,6 @@ func TestNoRoomForMemory(t *testing.T) {
 	m.Free()
 }
 
-func TestTable(t *testing.T) {
-	one, all := new(Generation), new(Generation)
-	table := &Table{routes: map[string]*Generation{"a.io/v1": one, "b.io/": all}}
-	for _, c := range []struct {
-		group, version string
-		want           *Generation
-	}{
-		{"a.io", "v1", one},
-		{"a.io", "v2", nil},
-		{"a.io", "", nil},
-		{"b.io", "", all},
-		{"b.io", "v9", all},
-		{"c.io", "v1", nil},
-		{"", "", nil},
-		{strings.Repeat("g", maxRoute), "v1", nil},
-		{"b.io", strings.Repeat("v", maxRoute), nil},
-		{"a.io/v1", "", nil},
-	} {
-		if got := table.Find(c.group, c.version); got != c.want {
-			t.Errorf("%.20q %.20q: %p", c.group, c.version, got)
-		}
-	}
-	if n := testing.AllocsPerRun(100, func() { table.Find("a.io", "v1"); table.Find("b.io", "v2"); table.Find("c.io", "v1") }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // TestQueuesOfAnInstance has clients come and go while the guest is busy with somebody else.
 func TestQueuesOfAnInstance(t *testing.T) {
 	i := &instance{gen: &Generation{image: &image{async: true}}, wake: make(chan struct{}, 1), requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{}}

@@ -11,16 +11,6 @@ import (
 	"github.com/posternhq/postern/hostabi"
 )
 
-// eventually waits until what is true.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-	}
-}
-
 // endless answers at once and then goes on for ever.
 func endless(t testing.TB) []byte {
 	return assembly{

@@ -1,11 +1,11 @@
-package module
+package manager
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/posternhq/postern/gateway/module"
 )
 
 // Status is how one file of the folder does.
@@ -35,23 +35,18 @@ func (m *Manager) Status() []Status {
 			st.Error = s.err.Error()
 		}
 		if s.gen != nil {
-			s.gen.describe(&st)
+			st.describe(s.gen)
 		}
 		all = append(all, st)
 	}
 	return all
 }
 
-func (g *Generation) describe(st *Status) {
+// describe adds what a generation tells.
+func (st *Status) describe(g *module.Generation) {
 	m := g.Manifest()
 	st.Name, st.Version, st.Serves, st.Digest = m.Name, m.Version, m.Routes(), g.Digest()
 	st.Requests, st.Failures, st.Traps = g.Stats.Requests.Load(), g.Stats.Failures.Load(), g.Stats.Traps.Load()
 	st.Instances, st.Memory, st.HostCalls = g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.Stats.HostCalls.Load()
-	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), len(g.admit)
-}
-
-// digestOf is the sha256 of a module's bytes, in hex.
-func digestOf(wasm []byte) string {
-	sum := sha256.Sum256(wasm)
-	return hex.EncodeToString(sum[:])
+	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), g.InFlight()
 }

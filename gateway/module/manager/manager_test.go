@@ -1,4 +1,4 @@
-package module
+package manager
 
 import (
 	"context"
@@ -11,32 +11,54 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.uber.org/goleak"
 
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/moduletest/guests"
 	"github.com/posternhq/postern/gateway/module/service"
-	"github.com/posternhq/postern/hostabi"
 )
 
-// saying is a guest that answers with text; about is the rest of its manifest.
-func saying(t testing.TB, text, about string) []byte {
-	t.Helper()
-	return assembly{
-		imports: [][2]string{{hostabi.ModuleCore, "response_write"}}, types: []byte{2},
-		code:  instructions([]byte{opLocalGet, 0}, i32(0), i32(int32(len(text))), []byte{opCall, 0, opDrop}),
-		data:  append(append(instructions([]byte{1, 0}, i32(0), []byte{opEnd}), byte(len(text))), text...),
-		about: about,
-	}.bytes(t)
+// Short names for what the tests share with the runtime's.
+var (
+	saying     = guests.Saying
+	serving    = guests.Serving
+	ask        = guests.Ask
+	eventually = guests.Eventually
+)
+
+// cacheFolder keeps compiled guests between tests.
+var cacheFolder string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "postern-guests")
+	if err != nil {
+		panic(err)
+	}
+	cacheFolder = dir
+	date := goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1") // once for the process
+	goleak.VerifyTestMain(m, date, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
 }
 
-// serving is the manifest of a module that serves routes, as "group/version"; without a version, all.
-func serving(name string, routes ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "name: %s\nversion: \"1\"\nserves:\n", name)
-	for _, r := range routes {
-		group, version, _ := strings.Cut(r, "/")
-		fmt.Fprintf(&b, "- {group: %s, versions: [%s]}\n", group, version)
+// engine starts a runtime for a test.
+func engine(t testing.TB) *module.Engine {
+	t.Helper()
+	e, err := module.NewEngine(context.Background(), module.Options{Log: zerolog.Nop(), CacheDir: cacheFolder})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return b.String()
+	t.Cleanup(func() {
+		if err := e.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
 }
+
+func plain(string) module.Policy { return module.Policy{Limits: module.DefaultLimits()} }
 
 // folder is a manager of a temporary folder, looked at when the test says so.
 type folder struct {
@@ -45,9 +67,9 @@ type folder struct {
 	dir string
 }
 
-func newFolder(t testing.TB, policy func(string) Policy) *folder {
+func newFolder(t testing.TB, policy func(string) module.Policy) *folder {
 	f := &folder{t: t, dir: t.TempDir()}
-	f.Manager = NewManager(engine(t, Services{}), ManagerOptions{Dir: f.dir, Interval: 20 * time.Millisecond, Policy: policy, Log: zerolog.Nop()})
+	f.Manager = New(engine(t), Options{Dir: f.dir, Interval: 20 * time.Millisecond, Policy: policy, Log: zerolog.Nop()})
 	t.Cleanup(func() { f.close() })
 	return f
 }
@@ -69,13 +91,20 @@ func (f *folder) look() { f.scan(context.Background()) }
 // answer is what a group and version answer now; "" when nobody does.
 func (f *folder) answer(group, version string) string {
 	f.t.Helper()
-	g := f.Table().Find(group, version)
-	if g == nil || !g.Acquire() {
+	m := f.Table().Find(group, version)
+	if m == nil {
 		return ""
 	}
-	defer g.Release()
-	_, body := ask(f.t, "/kapis/"+group+"/"+version+"/x", g.Serve)
+	_, body := ask(f.t, "/kapis/"+group+"/"+version+"/x", func(x *exchange.Exchange) { m.Serve(x) })
 	return body
+}
+
+// serving is the generation that answers a group and version; nil when none does.
+func (f *folder) serving(group, version string) *module.Generation {
+	if m := f.Table().Find(group, version); m != nil {
+		return m.Generation()
+	}
+	return nil
 }
 
 // want checks answers, given as "group/version" and text in turn.
@@ -110,13 +139,13 @@ func TestFilesComeChangeAndGo(t *testing.T) {
 	f.put("a.wasm", saying(t, "two", serving("a", "a.io/v1")))
 	f.look()
 	f.want("a.io/v1", "two")
-	same := f.Table().Find("a.io", "v1")
+	same := f.serving("a.io", "v1")
 	f.look()
 	if err := os.Chtimes(filepath.Join(f.dir, "a.wasm"), time.Now(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	f.look() // touched, not changed
-	if f.Table().Find("a.io", "v1") != same {
+	if f.serving("a.io", "v1") != same {
 		t.Error("a file that was only touched was loaded again")
 	}
 	if err := os.Remove(filepath.Join(f.dir, "a.wasm")); err != nil {
@@ -151,7 +180,7 @@ func TestBadFilesLeaveTheOldServing(t *testing.T) {
 		t.Errorf("the good file again: %s", err)
 	}
 	large := filepath.Join(f.dir, "a.wasm") // a file that cannot be read, also by root
-	if err := os.Truncate(large, maxModule+1); err != nil {
+	if err := os.Truncate(large, module.MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
 	f.look()
@@ -233,8 +262,8 @@ func TestMovedFileHasNoGap(t *testing.T) {
 
 // TestGrants changes what the configuration grants.
 func TestGrants(t *testing.T) {
-	none, all := plain, func(string) Policy {
-		return Policy{Limits: DefaultLimits(), Grants: service.Grants{Prometheus: true}}
+	none, all := plain, func(string) module.Policy {
+		return module.Policy{Limits: module.DefaultLimits(), Grants: service.Grants{Prometheus: true}}
 	}
 	f := newFolder(t, none)
 	f.put("a.wasm", saying(t, "one", serving("a", "a.io/v1")+"wants: {prometheus: true}\n"))
@@ -246,18 +275,18 @@ func TestGrants(t *testing.T) {
 	f.SetPolicy(all)
 	f.look()
 	f.want("a.io/v1", "one")
-	g := f.Table().Find("a.io", "v1")
-	f.SetPolicy(func(string) Policy { return all("") }) // the same
+	g := f.serving("a.io", "v1")
+	f.SetPolicy(func(string) module.Policy { return all("") }) // the same
 	f.look()
-	if f.Table().Find("a.io", "v1") != g {
+	if f.serving("a.io", "v1") != g {
 		t.Error("loaded anew for the same policy")
 	}
 	// Taken back: the module cannot load under the new policy and serves on, but what it may do is less at once.
 	f.SetPolicy(none)
 	f.look()
 	f.want("a.io/v1", "one")
-	if f.failing("a.wasm") == "" || g.grants.Load().Prometheus {
-		t.Errorf("%q, grants %+v", f.failing("a.wasm"), g.grants.Load())
+	if f.failing("a.wasm") == "" || g.Grants().Prometheus {
+		t.Errorf("%q, grants %+v", f.failing("a.wasm"), g.Grants())
 	}
 	tries := f.slots["a.wasm"].loaded
 	f.look()
@@ -265,13 +294,13 @@ func TestGrants(t *testing.T) {
 	if f.slots["a.wasm"].loaded != tries {
 		t.Error("a refused module is tried again at every look")
 	}
-	f.SetPolicy(func(string) Policy {
+	f.SetPolicy(func(string) module.Policy {
 		p := all("")
 		p.Limits.RequestsInFlight = 7
 		return p
 	})
 	f.look()
-	if now := f.Table().Find("a.io", "v1"); now == g || cap(now.admit) != 7 || f.failing("a.wasm") != "" {
+	if now := f.serving("a.io", "v1"); now == g || now.Policy().Limits.RequestsInFlight != 7 || f.failing("a.wasm") != "" {
 		t.Errorf("other limits: %q", f.failing("a.wasm"))
 	}
 }

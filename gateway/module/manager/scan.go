@@ -1,4 +1,4 @@
-package module
+package manager
 
 import (
 	"context"
@@ -10,17 +10,19 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manifest"
 )
 
 // slot is one file of the folder.
 type slot struct {
 	stamp  stamp
-	digest string                    // of what was last tried; empty when it could not be read
-	policy *func(name string) Policy // it was tried under
-	retry  bool                      // try again what was refused: something that stood in its way has changed
-	gone   bool                      // the file is not there any more: others may take over what it serves
-	gen    *Generation
+	digest string                           // of what was last tried; empty when it could not be read
+	policy *func(name string) module.Policy // it was tried under
+	retry  bool                             // try again what was refused: something that stood in its way has changed
+	gone   bool                             // the file is not there any more: others may take over what it serves
+	gen    *module.Generation
+	module *Module
 	err    error // why what was last tried does not serve
 	loaded time.Time
 }
@@ -84,6 +86,7 @@ func (m *Manager) removeGone() {
 		m.mu.Unlock()
 		if s.gen != nil {
 			m.publish()
+			s.module.serving.Store(nil)
 			m.retire(s.gen)
 			m.opts.Log.Info().Str("file", name).Str("module", s.gen.Manifest().Name).Msg("module removed")
 		}
@@ -94,7 +97,7 @@ func (m *Manager) removeGone() {
 func (m *Manager) slot(name string) *slot {
 	s := m.slots[name]
 	if s == nil {
-		s = new(slot)
+		s = &slot{module: &Module{file: name}}
 		m.mu.Lock()
 		m.slots[name] = s
 		m.mu.Unlock()
@@ -125,13 +128,13 @@ func (m *Manager) update(ctx context.Context, name string, now stamp) {
 
 // outdated says whether a new policy wants the file loaded anew: one that was refused, or whose own policy is another. What
 // the policy takes back is taken at once, whether it loads under the new one or not.
-func (s *slot) outdated(policy func(name string) Policy) bool {
+func (s *slot) outdated(policy func(name string) module.Policy) bool {
 	if s.gen == nil {
 		return s.err != nil
 	}
 	p := policy(s.gen.Manifest().Name)
-	s.gen.grants.Store(&p.Grants)
-	return s.err != nil || !reflect.DeepEqual(s.gen.policy, p)
+	s.gen.Restrict(p.Grants)
+	return s.err != nil || !reflect.DeepEqual(s.gen.Policy(), p)
 }
 
 // refuse notes why a file does not serve. It is logged when it is news: an unreadable file is tried at every look.
@@ -146,14 +149,15 @@ func (m *Manager) refuse(name string, s *slot, err error) {
 }
 
 // install has gen serve in the place of the slot's generation.
-func (m *Manager) install(name string, s *slot, gen *Generation) {
+func (m *Manager) install(name string, s *slot, gen *module.Generation) {
 	old := s.gen
 	m.mu.Lock()
 	s.gen, s.err, s.loaded = gen, nil, time.Now()
 	m.mu.Unlock()
+	s.module.serving.Store(gen)
 	m.publish()
 	m.opts.Log.Info().Str("file", name).Str("module", gen.Manifest().Name).Str("version", gen.Manifest().Version).
-		Str("digest", gen.Digest()[:12]).Dur("took", gen.image.took).Msg("module serves")
+		Str("digest", gen.Digest()[:12]).Dur("took", gen.Took()).Msg("module serves")
 	if old == nil {
 		return
 	}
@@ -168,12 +172,12 @@ func (m *Manager) install(name string, s *slot, gen *Generation) {
 }
 
 // load reads and loads a file; nothing when its content is what was tried before.
-func (m *Manager) load(ctx context.Context, name string, s *slot, policy func(string) Policy, again bool) (*Generation, string, error) {
+func (m *Manager) load(ctx context.Context, name string, s *slot, policy func(string) module.Policy, again bool) (*module.Generation, string, error) {
 	wasm, err := read(filepath.Join(m.opts.Dir, name))
 	if err != nil {
 		return nil, "", err
 	}
-	digest := digestOf(wasm)
+	digest := module.Digest(wasm)
 	if digest == s.digest && !again {
 		return nil, digest, nil
 	}
@@ -207,14 +211,14 @@ func (m *Manager) conflict(name string, about *manifest.Manifest) error {
 
 // publish makes a new table of what is loaded. What has gone serves as long as nothing has taken its place.
 func (m *Manager) publish() {
-	routes := map[string]*Generation{}
+	routes := map[string]*Module{}
 	for _, s := range m.slots {
 		if s.gen == nil {
 			continue
 		}
 		for _, route := range s.gen.Manifest().Routes() {
 			if routes[route] == nil || !s.gone {
-				routes[route] = s.gen
+				routes[route] = s.module
 			}
 		}
 	}
@@ -222,7 +226,7 @@ func (m *Manager) publish() {
 }
 
 // retire lets a generation end its requests and go.
-func (m *Manager) retire(g *Generation) {
+func (m *Manager) retire(g *module.Generation) {
 	m.retired[g] = struct{}{}
 	g.Retire()
 }

@@ -1,4 +1,4 @@
-package module
+package manager
 
 import (
 	"context"
@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manifest"
+	"github.com/posternhq/postern/gateway/module/moduletest/guests"
+	"github.com/posternhq/postern/gateway/module/service"
 )
 
 // TestSwapsLeaveNothing replaces a module many times while it is asked: no request fails, and in the end as much is there
@@ -18,16 +21,16 @@ import (
 func TestSwapsLeaveNothing(t *testing.T) {
 	swaps := func(f *folder, n int, content func(i int) []byte, expect func(body string) bool) {
 		stop := keepAsking(f, 3, expect)
-		var old []*Generation
+		var old []*module.Generation
 		for i := range n {
-			old = append(old, f.Table().Find("test.postern.io", "v1"))
+			old = append(old, f.serving("test.postern.io", "v1"))
 			f.put("a.wasm", content(i))
 			f.look()
 		}
 		stop()
 		eventually(t, "the old generations close", func() bool { f.sweep(); return len(f.retired) == 0 })
 		for _, g := range old {
-			if i, m, calls := g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.calls.Load(); i != 0 || m != 0 || calls != 0 {
+			if i, m, calls := g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.HostCallsInFlight(); i != 0 || m != 0 || calls != 0 {
 				t.Errorf("a closed generation has %d instances, %d bytes, %d calls", i, m, calls)
 			}
 		}
@@ -42,15 +45,15 @@ func TestSwapsLeaveNothing(t *testing.T) {
 		goroutines := settled(t)
 		swaps(f, 200, of, good)
 		f.want("test.postern.io/v1", "generation 199")
-		if now := settled(t); now > goroutines+maxWorkers {
+		if now := settled(t); now > goroutines+workers {
 			t.Errorf("%d goroutines before, %d after", goroutines, now)
 		}
 	})
 	t.Run("Go guest", func(t *testing.T) {
 		patient := granted() // the machine may be busy with other tests: this one is about swaps
 		patient.Limits.CPUPerCall, patient.Limits.Deadline = 20*time.Second, time.Minute
-		f := newFolder(t, func(string) Policy { return patient })
-		wasm := build(t, "testdata/mischief")
+		f := newFolder(t, func(string) module.Policy { return patient })
+		wasm := guests.Build(t, "../testdata/mischief")
 		of := func(i int) []byte {
 			about := fmt.Sprintf("name: mischief\nversion: \"%d\"\nserves: [{group: test.postern.io, versions: [v1]}]\n"+
 				"wants: {prometheus: true, http: [echo]}\n", i)
@@ -63,12 +66,20 @@ func TestSwapsLeaveNothing(t *testing.T) {
 		f.put("a.wasm", of(-1))
 		f.look()
 		swaps(f, 6, of, func(string) bool { return true })
-		g := f.Table().Find("test.postern.io", "v1")
+		g := f.serving("test.postern.io", "v1")
 		if n, m := g.Stats.Instances.Load(), g.Stats.Memory.Load(); n != 1 || m <= 0 || m > granted().Limits.Memory {
 			t.Errorf("%d instances with %d bytes", n, m)
 		}
 	})
 }
+
+// granted is a policy that grants what the test guest wants.
+func granted() module.Policy {
+	return module.Policy{Limits: module.DefaultLimits(), Grants: service.Grants{Prometheus: true, HTTP: []string{"echo"}}}
+}
+
+// workers is as many instances as a synchronous guest may have: each has a goroutine.
+const workers = 64
 
 // keepAsking asks f without a pause from so many goroutines, until the function it returns is called.
 func keepAsking(f *folder, clients int, good func(body string) bool) (stop func()) {
@@ -77,16 +88,16 @@ func keepAsking(f *folder, clients int, good func(body string) bool) (stop func(
 	for range clients {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				g := f.Table().Find("test.postern.io", "v1")
-				if g == nil {
+				m := f.Table().Find("test.postern.io", "v1")
+				if m == nil {
 					f.t.Error("nobody serves")
 					return
 				}
-				if !g.Acquire() {
-					continue // it has just been closed: the table has its successor
-				}
-				code, body := ask(f.t, "/kapis/test.postern.io/v1/ok", func(x *exchange.Exchange) { g.Serve(x) })
-				g.Release()
+				code, body := ask(f.t, "/kapis/test.postern.io/v1/ok", func(x *exchange.Exchange) {
+					if !m.Serve(x) {
+						f.t.Error("the module has gone")
+					}
+				})
 				if code != 200 || !good(body) {
 					f.t.Errorf("got %d %q", code, body)
 				}

@@ -1,4 +1,5 @@
-package module
+// Package manager keeps modules loaded: it follows the folder of modules, swaps generations, and says what serves.
+package manager
 
 import (
 	"context"
@@ -8,27 +9,29 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
+
+	"github.com/posternhq/postern/gateway/module"
 )
 
 // settle is how long a file must have been left alone before it is read: writing a module of some MB takes less.
 const settle = 50 * time.Millisecond
 
-// ManagerOptions configure a Manager.
-type ManagerOptions struct {
+// Options configure a Manager.
+type Options struct {
 	Dir string
 	// Interval is how often the folder is looked at when no event says that it changed.
 	Interval time.Duration
-	Policy   func(name string) Policy
+	Policy   func(name string) module.Policy
 	Log      zerolog.Logger
 }
 
 // Manager keeps what a folder holds loaded: a new, changed or removed file takes effect without a restart. A module that
 // cannot be loaded leaves the one before it serving.
 type Manager struct {
-	engine *Engine
-	opts   ManagerOptions
+	engine *module.Engine
+	opts   Options
 	table  atomic.Pointer[Table]
-	policy atomic.Pointer[func(name string) Policy]
+	policy atomic.Pointer[func(name string) module.Policy]
 	look   chan struct{}
 	ready  chan struct{} // closed after the first scan
 	once   sync.Once
@@ -37,15 +40,15 @@ type Manager struct {
 	slots map[string]*slot
 
 	// Only of the manager's goroutine:
-	retired map[*Generation]struct{} // not closed yet
-	listErr string                   // why the folder could not be read the last time
+	retired map[*module.Generation]struct{} // not closed yet
+	listErr string                          // why the folder could not be read the last time
 }
 
-// NewManager makes a manager of a folder; Run does the work.
-func NewManager(engine *Engine, opts ManagerOptions) *Manager {
+// New makes a manager of a folder; Run does the work.
+func New(engine *module.Engine, opts Options) *Manager {
 	m := &Manager{
 		engine: engine, opts: opts, look: make(chan struct{}, 1), ready: make(chan struct{}),
-		slots: map[string]*slot{}, retired: map[*Generation]struct{}{},
+		slots: map[string]*slot{}, retired: map[*module.Generation]struct{}{},
 	}
 	m.table.Store(&Table{})
 	m.policy.Store(&opts.Policy)
@@ -59,7 +62,7 @@ func (m *Manager) Table() *Table { return m.table.Load() }
 func (m *Manager) Ready() <-chan struct{} { return m.ready }
 
 // SetPolicy replaces limits, grants and settings. Modules whose policy changed are loaded anew, as if their file had.
-func (m *Manager) SetPolicy(policy func(name string) Policy) {
+func (m *Manager) SetPolicy(policy func(name string) module.Policy) {
 	m.policy.Store(&policy)
 	m.Look()
 }
@@ -133,6 +136,7 @@ func (m *Manager) close() {
 	m.table.Store(&Table{})
 	for _, s := range m.slots {
 		if s.gen != nil {
+			s.module.serving.Store(nil)
 			m.retire(s.gen)
 		}
 	}

@@ -1,4 +1,4 @@
-package module
+package manager
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/posternhq/postern/gateway/module"
 )
 
 // suffix is how a module's file name ends; other files in the folder are ignored.
@@ -47,19 +49,19 @@ func list(dir string) (map[string]stamp, error) {
 	return files, nil
 }
 
-// read reads a module's file, at most maxModule bytes.
+// read reads a module's file, at most module.MaxSize bytes.
 func read(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, maxModule+1))
+	b, err := io.ReadAll(io.LimitReader(f, module.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %q: %w", path, err)
 	}
-	if len(b) > maxModule {
-		return nil, fmt.Errorf("%q has more than %d bytes", path, maxModule)
+	if len(b) > module.MaxSize {
+		return nil, fmt.Errorf("%q has more than %d bytes", path, module.MaxSize)
 	}
 	return b, nil
 }

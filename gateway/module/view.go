@@ -1,0 +1,33 @@
+package module
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"github.com/posternhq/postern/gateway/module/service"
+)
+
+// Digest is the sha256 of a module's bytes, in hex.
+func Digest(wasm []byte) string {
+	sum := sha256.Sum256(wasm)
+	return hex.EncodeToString(sum[:])
+}
+
+// Policy is what the generation was loaded under.
+func (g *Generation) Policy() Policy { return g.policy }
+
+// Grants are what the generation may reach now: its policy's, unless Restrict has changed them.
+func (g *Generation) Grants() service.Grants { return *g.grants.Load() }
+
+// Restrict replaces the grants for host calls from now on: what a configuration takes back is taken at once.
+func (g *Generation) Restrict(grants service.Grants) { g.grants.Store(&grants) }
+
+// Took is how long it took to rewrite and compile the module.
+func (g *Generation) Took() time.Duration { return g.image.took }
+
+// InFlight is how many requests have a slot now.
+func (g *Generation) InFlight() int { return len(g.admit) }
+
+// HostCallsInFlight is how many host calls are under way.
+func (g *Generation) HostCallsInFlight() int64 { return g.calls.Load() }
