@@ -84,14 +84,16 @@ type Exchange struct {
 	// Path is scratch for the decoded path that Info's strings alias.
 	Path []byte
 
-	client netip.AddrPort // see SetClient
-	line   *Line
-	peer   *Peer
-	onEnd  []func(*Exchange)
-	state  state
-	served bool // the handler has returned
-	ctx    context.Context
-	cancel canceler
+	client  netip.AddrPort // see SetClient
+	line    *Line
+	peer    *Peer
+	onEnd   []func(*Exchange)
+	state   state
+	served  bool   // the handler has returned
+	changed bool   // see HeadersChanged
+	fields  []byte // scratch of HeaderLines
+	ctx     context.Context
+	cancel  canceler
 }
 
 // state says who ends the exchange: its handler, or the body or tunnel that outlives the handler.
@@ -130,6 +132,6 @@ func (x *Exchange) end() {
 	if x.ctx != nil {
 		x.cancel.cancel()
 	}
-	*x = Exchange{Path: x.Path[:0], onEnd: x.onEnd[:0]}
+	*x = Exchange{Path: x.Path[:0], onEnd: x.onEnd[:0], fields: x.fields[:0]}
 	pool.Put(x)
 }

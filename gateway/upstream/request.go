@@ -82,7 +82,7 @@ func (c *call) appendHead() error {
 	case len(uri) == 0, uri[0] != '/', !isTarget(uri):
 		return errTarget
 	}
-	raw := h.RawHeaders()
+	raw := c.x.HeaderLines()
 	c.in.reset()
 	if _, err := c.in.read(raw); err != nil {
 		return err
