@@ -7,7 +7,7 @@ STACK := $(BIN)/stack
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 
 # The supervisor is a small program of the standard library and YAML; go build knows whether it is up to date.
@@ -94,3 +94,10 @@ bench: ## CPU per request against nginx, HAProxy and ReverseProxy, 3 minutes (BE
 	@go build -o $(BIN)/postern ./cmd/postern
 	@mkdir -p $(BIN)/passthrough && go build -o $(BIN)/passthrough ./bench/passthrough/...
 	@exec $(BIN)/passthrough/passthrough $(BENCH)
+
+# MODULES takes flags, for instance MODULES="--only swap": one scenario only.
+.PHONY: bench-modules
+bench-modules: ## what modules cost: swaps under load, soak, memory, waking, cold start, 6 minutes
+	@go build -o $(BIN)/postern ./cmd/postern
+	@mkdir -p $(BIN)/passthrough && go build -o $(BIN)/passthrough ./bench/passthrough/... && go build -o $(BIN)/bench-modules ./bench/modules
+	@exec $(BIN)/bench-modules $(MODULES)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // backend is what all targets of a scenario stand before, and how they reach it.
@@ -54,7 +56,7 @@ func (m *measurer) standIn(ctx context.Context, title string, pick func(*backend
 	if err != nil {
 		return nil, err
 	}
-	cert, key, err := makeCertificate(dir)
+	cert, key, err := rig.MakeCertificate(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,7 @@ func (m *measurer) standIn(ctx context.Context, title string, pick func(*backend
 		return nil, err
 	}
 	defer r.Close()
-	p, err := start(dir, "backend", nil, w, filepath.Join(m.bin, "passthrough", "backend"), "-cert", cert, "-key", key)
+	p, err := rig.Start(dir, "backend", nil, w, filepath.Join(m.bin, "passthrough", "backend"), "-cert", cert, "-key", key)
 	if err := errors.Join(err, w.Close()); err != nil {
 		return nil, err
 	}
@@ -71,13 +73,13 @@ func (m *measurer) standIn(ctx context.Context, title string, pick func(*backend
 	err = r.SetReadDeadline(time.Now().Add(10 * time.Second))
 	line, err2 := bufio.NewReaderSize(r, 4096).ReadSlice('\n')
 	if err := errors.Join(err, err2, json.Unmarshal(line, &a)); err != nil {
-		p.stop()
-		return nil, fmt.Errorf("%w: %w\n%s", errNoAddresses, err, tail(p.log))
+		p.Stop()
+		return nil, fmt.Errorf("%w: %w\n%s", errNoAddresses, err, rig.Tail(p.Log))
 	}
-	b := &backend{title: title, dir: dir, object: object, user: "bench", stop: p.stop}
+	b := &backend{title: title, dir: dir, object: object, user: "bench", stop: p.Stop}
 	pick(b, a)
 	if b.Kubeconfig, err = render(dir, "kubeconfig.yaml", b); err != nil {
-		p.stop()
+		p.Stop()
 		return nil, err
 	}
 	return b, ctx.Err()

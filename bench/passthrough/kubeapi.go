@@ -14,6 +14,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // stackWait bounds the start of the real stack, with everything built.
@@ -33,21 +35,21 @@ func kubeAPIServer(ctx context.Context, m *measurer) (b *backend, err error) {
 	}
 	file := filepath.Join(dir, "ready.json")
 	// Its state is kept between runs, so that a second one starts faster.
-	p, err := start(dir, "stack", nil, nil, filepath.Join(m.bin, "stack"), "up", "--no-gateway", "--ready-file", file,
+	p, err := rig.Start(dir, "stack", nil, nil, filepath.Join(m.bin, "stack"), "up", "--no-gateway", "--ready-file", file,
 		"--dir", filepath.Join(filepath.Dir(m.work), "bench-stack"))
 	if err != nil {
 		return nil, fmt.Errorf("%w: build it with `make deps`", err)
 	}
 	defer func() {
 		if err != nil {
-			p.stop()
+			p.Stop()
 		}
 	}()
 	r, err := waitStack(ctx, p, file)
 	if err != nil {
 		return nil, err
 	}
-	b = &backend{title: "kube-apiserver", dir: dir, Scheme: "https", Kubeconfig: r.Kubeconfigs["postern"], object: object, user: "admin", stop: p.stop}
+	b = &backend{title: "kube-apiserver", dir: dir, Scheme: "https", Kubeconfig: r.Kubeconfigs["postern"], object: object, user: "admin", stop: p.Stop}
 	config, err := clientcmd.BuildConfigFromFlags("", b.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the stack's kubeconfig: %w", err)
@@ -56,8 +58,8 @@ func kubeAPIServer(ctx context.Context, m *measurer) (b *backend, err error) {
 }
 
 // waitStack returns when the ready-file is there.
-func waitStack(ctx context.Context, p *process, file string) (r ready, err error) {
-	fmt.Fprintln(os.Stderr, "starting kube-apiserver: some 10 seconds, the first time longer; log:", p.log)
+func waitStack(ctx context.Context, p *rig.Process, file string) (r ready, err error) {
+	fmt.Fprintln(os.Stderr, "starting kube-apiserver: some 10 seconds, the first time longer; log:", p.Log)
 	ctx, cancel := context.WithTimeout(ctx, stackWait)
 	defer cancel()
 	for {
@@ -65,12 +67,12 @@ func waitStack(ctx context.Context, p *process, file string) (r ready, err error
 		if err == nil {
 			return r, json.Unmarshal(text, &r)
 		}
-		if err := p.ended(); err != nil {
+		if err := p.Ended(); err != nil {
 			return r, err
 		}
 		select {
 		case <-ctx.Done():
-			return r, fmt.Errorf("the stack was not ready within %v: %w\n%s", stackWait, ctx.Err(), tail(p.log))
+			return r, fmt.Errorf("the stack was not ready within %v: %w\n%s", stackWait, ctx.Err(), rig.Tail(p.Log))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

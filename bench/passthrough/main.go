@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // limit bounds a whole run. With the real stack it takes some five minutes.
@@ -69,7 +71,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	m := &measurer{options: o, tools: tools}
-	report := Report{Machine: machine(ctx, tools), Options: describe(o)}
+	report := Report{Machine: rig.ReadMachine(tools.versions(ctx)), Options: describe(o)}
 	for _, start := range scenarios(o) {
 		s, err := m.scenario(ctx, start)
 		if err != nil {
@@ -77,7 +79,7 @@ func run(ctx context.Context, o options) (err error) {
 		}
 		report.Scenarios = append(report.Scenarios, *s)
 	}
-	report.Machine.LoadEnd = loadAverage()
+	report.Machine.LoadEnd = rig.LoadAverage()
 	return report.write(o.results, os.Stdout)
 }
 

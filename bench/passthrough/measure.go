@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // measurer runs scenarios.
@@ -54,7 +56,7 @@ func (m *measurer) scenario(ctx context.Context, startBackend starter) (*Scenari
 		if err != nil {
 			return nil, err
 		}
-		defer t.stop()
+		defer t.Stop()
 		running[name] = t
 	}
 	if err := guarded(ctx, running[postern]); err != nil {
@@ -104,7 +106,7 @@ func (m *measurer) sample(ctx context.Context, t *target, b *backend) (*Sample, 
 			return nil, err
 		}
 	}
-	before, err := groupUsage(t.pid)
+	before, err := rig.GroupUsage(t.PID)
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +114,14 @@ func (m *measurer) sample(ctx context.Context, t *target, b *backend) (*Sample, 
 	if err != nil {
 		return nil, err
 	}
-	after, err := groupUsage(t.pid)
+	after, err := rig.GroupUsage(t.PID)
 	if err != nil {
 		return nil, err
 	}
 	s := &Sample{
 		CPU: microseconds(after.CPU-before.CPU) / float64(l.Requests), PerSecond: l.PerSecond, Requests: l.Requests,
 		P50: microseconds(l.P50) / 1e3, P99: microseconds(l.P99) / 1e3, RSS: float64(after.RSS) / (1 << 20),
-		Timeouts: l.Timeouts, Load: loadAverage(),
+		Timeouts: l.Timeouts, Load: rig.LoadAverage(),
 	}
 	if t.admin == "" {
 		return s, nil

@@ -10,13 +10,15 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // Report is a whole run.
 type Report struct {
-	Machine   Machine    `json:"machine"`
-	Options   Options    `json:"options"`
-	Scenarios []Scenario `json:"scenarios"`
+	Machine   rig.Machine `json:"machine"`
+	Options   Options     `json:"options"`
+	Scenarios []Scenario  `json:"scenarios"`
 }
 
 // Options are how it was made.

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 func TestSpread(t *testing.T) {
@@ -39,7 +41,7 @@ func TestRatiosAreWithinARound(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "results")
-	r := Report{Machine: Machine{Versions: map[string]string{nginx: "1.2.3"}}, Options: Options{Rounds: 2}, Scenarios: []Scenario{*s}}
+	r := Report{Machine: rig.Machine{Versions: map[string]string{nginx: "1.2.3"}}, Options: Options{Rounds: 2}, Scenarios: []Scenario{*s}}
 	var out strings.Builder
 	if err := r.write(dir, &out); err != nil {
 		t.Fatal(err)

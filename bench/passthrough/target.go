@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 //go:embed configs
@@ -32,7 +33,7 @@ var targetNames = []string{postern, nginx, haproxy, reverseProxy}
 
 // target is a running proxy.
 type target struct {
-	*process
+	*rig.Process
 	url   string // of the object, through it
 	admin string // URL of Postern's admin listener
 }
@@ -57,7 +58,7 @@ func (m *measurer) startTarget(ctx context.Context, name string, b *backend) (*t
 		if err = t.wait(ctx, b); err == nil {
 			return t, nil
 		}
-		t.stop()
+		t.Stop()
 		if ctx.Err() != nil {
 			break
 		}
@@ -66,7 +67,7 @@ func (m *measurer) startTarget(ctx context.Context, name string, b *backend) (*t
 }
 
 func (m *measurer) launch(ctx context.Context, name string, b *backend) (*target, error) {
-	listen, admin, err := freePorts()
+	listen, admin, err := rig.FreePorts()
 	if err != nil {
 		return nil, err
 	}
@@ -86,24 +87,24 @@ func (m *measurer) launch(ctx context.Context, name string, b *backend) (*target
 			return nil, err
 		}
 		t.admin = "http://" + admin
-		t.process, err = start(b.dir, name, nil, nil, program, "run", "--config", config)
+		t.Process, err = rig.Start(b.dir, name, nil, nil, program, "run", "--config", config)
 		return t, err
 	case nginx:
 		config, err := render(b.dir, "nginx.conf", s)
 		if err != nil {
 			return nil, err
 		}
-		t.process, err = start(b.dir, name, m.tools.env, nil, m.tools.path[name], "-p", b.dir, "-e", b.dir+"/nginx-error.log", "-c", config)
+		t.Process, err = rig.Start(b.dir, name, m.tools.env, nil, m.tools.path[name], "-p", b.dir, "-e", b.dir+"/nginx-error.log", "-c", config)
 		return t, err
 	case haproxy:
 		config, err := render(b.dir, "haproxy.cfg", s)
 		if err != nil {
 			return nil, err
 		}
-		t.process, err = start(b.dir, name, m.tools.env, nil, m.tools.path[name], "-db", "-f", config)
+		t.Process, err = rig.Start(b.dir, name, m.tools.env, nil, m.tools.path[name], "-db", "-f", config)
 		return t, err
 	default:
-		t.process, err = start(b.dir, name, nil, nil, filepath.Join(m.bin, "passthrough", name), "-listen", listen,
+		t.Process, err = rig.Start(b.dir, name, nil, nil, filepath.Join(m.bin, "passthrough", name), "-listen", listen,
 			"-upstream", b.Scheme+"://"+b.Address, "-ca", b.CA, "-cert", b.Cert, "-key", b.Key)
 		return t, err
 	}
@@ -121,12 +122,12 @@ func (t *target) wait(ctx context.Context, b *backend) error {
 		if code == http.StatusOK {
 			return nil
 		}
-		if err := t.ended(); err != nil {
+		if err := t.Ended(); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no answer within %v: status %d, %w\n%s", startWait, code, errors.Join(err, ctx.Err()), tail(t.log))
+			return fmt.Errorf("no answer within %v: status %d, %w\n%s", startWait, code, errors.Join(err, ctx.Err()), rig.Tail(t.Log))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -172,17 +173,4 @@ func render(dir, name string, data any) (string, error) {
 		return "", err
 	}
 	return file.Name(), errors.Join(t.Execute(file, data), file.Close())
-}
-
-// freePorts are two addresses on loopback that nobody uses now.
-func freePorts() (string, string, error) {
-	one, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	two, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", errors.Join(err, one.Close())
-	}
-	return one.Addr().String(), two.Addr().String(), errors.Join(one.Close(), two.Close())
 }

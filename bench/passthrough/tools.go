@@ -111,3 +111,12 @@ func (t *tools) version(ctx context.Context, name string) string {
 	out, _ := cmd.CombinedOutput() // wrk -v prints its version and fails
 	return string(versionNumber.Find(out))
 }
+
+// versions are those of all tools, by name.
+func (t *tools) versions(ctx context.Context) map[string]string {
+	all := map[string]string{}
+	for name := range t.path {
+		all[name] = t.version(ctx, name)
+	}
+	return all
+}

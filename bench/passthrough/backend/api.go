@@ -31,7 +31,7 @@ var lists = map[string]string{
 	"/apis/iam.kubesphere.io/v1alpha2/users": `{"metadata":{"name":"bench","uid":"u1","resourceVersion":"1"},"spec":{"email":"bench@example.org","groups":["developers"]},` +
 		`"status":{"state":"Active"}}`,
 	"/apis/iam.kubesphere.io/v1alpha2/globalroles": `{"metadata":{"name":"readers","resourceVersion":"1"},"rules":[{"apiGroups":[""],"resources":["configmaps","pods"],` +
-		`"verbs":["get","list","watch"]}]}`,
+		`"verbs":["get","list","watch"]},{"apiGroups":["bench.postern.io"],"resources":["*"],"verbs":["*"]}]}`,
 	"/apis/iam.kubesphere.io/v1alpha2/globalrolebindings": `{"metadata":{"name":"bench","resourceVersion":"1"},"subjects":[{"kind":"User",` +
 		`"apiGroup":"rbac.authorization.k8s.io","name":"bench"}],"roleRef":{"apiGroup":"iam.kubesphere.io","kind":"GlobalRole","name":"readers"}}`,
 	"/apis/iam.kubesphere.io/v1alpha2/workspaceroles":        "",

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"bytes"
@@ -14,20 +14,20 @@ import (
 // tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every architecture that Go knows (proc(5)).
 const tick = 10 * time.Millisecond
 
-// usage is what the processes of a group have used.
-type usage struct {
+// Usage is what the processes of a group have used.
+type Usage struct {
 	CPU       time.Duration // user and system time, of processes that live
 	RSS       int64         // bytes; pages that processes share count for each
 	Processes int
 }
 
-// groupUsage adds up the processes of a process group.
-func groupUsage(group int) (usage, error) {
+// GroupUsage adds up the processes of a process group.
+func GroupUsage(group int) (Usage, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return usage{}, err
+		return Usage{}, err
 	}
-	var u usage
+	var u Usage
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -35,7 +35,7 @@ func groupUsage(group int) (usage, error) {
 		}
 		s, err := parseStat(text)
 		if err != nil {
-			return usage{}, fmt.Errorf("cannot read %s: %w", file, err)
+			return Usage{}, fmt.Errorf("cannot read %s: %w", file, err)
 		}
 		if s.group == group {
 			u.CPU += s.cpu

@@ -1,7 +1,6 @@
-package main
+package rig
 
 import (
-	"context"
 	"os"
 	"runtime"
 	"strings"
@@ -20,14 +19,11 @@ type Machine struct {
 	LoadEnd   string            `json:"loadEnd"`
 }
 
-// machine reads the facts of this machine.
-func machine(ctx context.Context, t *tools) Machine {
+// ReadMachine reads the facts of this machine; versions are of the programs of others that are used.
+func ReadMachine(versions map[string]string) Machine {
 	m := Machine{
 		CPU: processor(), Cores: runtime.NumCPU(), Kernel: firstLine("/proc/sys/kernel/osrelease"), Go: runtime.Version(),
-		Versions: map[string]string{}, Time: time.Now().UTC().Truncate(time.Second), LoadStart: loadAverage(),
-	}
-	for name := range t.path {
-		m.Versions[name] = t.version(ctx, name)
+		Versions: versions, Time: time.Now().UTC().Truncate(time.Second), LoadStart: LoadAverage(),
 	}
 	return m
 }
@@ -43,8 +39,8 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// loadAverage is the number of processes that ran or waited, over 1, 5 and 15 minutes.
-func loadAverage() string {
+// LoadAverage is the number of processes that ran or waited, over 1, 5 and 15 minutes.
+func LoadAverage() string {
 	fields := strings.Fields(firstLine("/proc/loadavg"))
 	return strings.Join(fields[:min(3, len(fields))], " ")
 }

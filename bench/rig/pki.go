@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"crypto/ecdsa"
@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// makeCertificate writes a serving certificate for loopback that is its own authority, good for a day. Every target
+// MakeCertificate writes a serving certificate for loopback that is its own authority, good for a day. Every target
 // verifies it, nginx and HAProxy by the name localhost: nginx compares no addresses.
-func makeCertificate(dir string) (cert, key string, err error) {
+func MakeCertificate(dir string) (cert, key string, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", fmt.Errorf("cannot make a key: %w", err)

@@ -1,4 +1,5 @@
-package main
+// Package rig is what the benchmarks have in common: processes and what they use, ports, certificates, the machine's facts.
+package rig
 
 import (
 	"errors"
@@ -14,17 +15,17 @@ import (
 // grace is how long a process has to end after SIGTERM.
 const grace = 15 * time.Second
 
-// process is a child in a process group of its own.
-type process struct {
+// Process is a child in a process group of its own.
+type Process struct {
 	name string
-	pid  int
-	log  string // path of what it writes to stderr, and to stdout unless that is read
-	done chan struct{}
+	PID  int
+	Log  string // path of what it writes to stderr, and to stdout unless that is read
+	Done chan struct{}
 	err  error // valid after done
 }
 
-// start runs a program. out takes its standard output; nil: it goes into the log.
-func start(dir, name string, env []string, out io.Writer, path string, args ...string) (*process, error) {
+// Start runs a program. out takes its standard output; nil: it goes into the log.
+func Start(dir, name string, env []string, out io.Writer, path string, args ...string) (*Process, error) {
 	log, err := os.Create(filepath.Join(dir, name+".log"))
 	if err != nil {
 		return nil, err
@@ -39,19 +40,19 @@ func start(dir, name string, env []string, out io.Writer, path string, args ...s
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
 	}
-	p := &process{name: name, pid: cmd.Process.Pid, log: log.Name(), done: make(chan struct{})}
+	p := &Process{name: name, PID: cmd.Process.Pid, Log: log.Name(), Done: make(chan struct{})}
 	go func() {
 		p.err = cmd.Wait()
-		close(p.done)
+		close(p.Done)
 	}()
 	return p, nil
 }
 
-// ended is an error once the process has ended, with the end of its log.
-func (p *process) ended() error {
+// Ended is an error once the process has ended, with the end of its log.
+func (p *Process) Ended() error {
 	select {
-	case <-p.done:
-		return fmt.Errorf("%s ended: %w\n%s", p.name, errors.Join(p.err, errEnded), tail(p.log))
+	case <-p.Done:
+		return fmt.Errorf("%s ended: %w\n%s", p.name, errors.Join(p.err, errEnded), Tail(p.Log))
 	default:
 		return nil
 	}
@@ -59,21 +60,21 @@ func (p *process) ended() error {
 
 var errEnded = errors.New("it should go on")
 
-// stop ends the process and all others of its group.
-func (p *process) stop() {
-	_ = syscall.Kill(p.pid, syscall.SIGTERM) // already gone is fine
+// Stop ends the process and all others of its group.
+func (p *Process) Stop() {
+	_ = syscall.Kill(p.PID, syscall.SIGTERM) // already gone is fine
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
-	case <-p.done:
+	case <-p.Done:
 	case <-timer.C:
 	}
-	_ = syscall.Kill(-p.pid, syscall.SIGKILL)
-	<-p.done
+	_ = syscall.Kill(-p.PID, syscall.SIGKILL)
+	<-p.Done
 }
 
-// tail is the last two kilobytes of a file.
-func tail(path string) string {
+// Tail is the last two kilobytes of a file.
+func Tail(path string) string {
 	f, err := os.Open(path)
 	if err != nil {
 		return err.Error()

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"os"
@@ -23,11 +23,11 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestGroupUsage(t *testing.T) {
-	u, err := groupUsage(syscall.Getpgrp())
+	u, err := GroupUsage(syscall.Getpgrp())
 	if err != nil || u.Processes < 1 || u.RSS < int64(os.Getpagesize()) {
 		t.Errorf("%+v, %v", u, err)
 	}
-	if _, err := groupUsage(1 << 30); err == nil {
+	if _, err := GroupUsage(1 << 30); err == nil {
 		t.Error("a group that cannot be has processes")
 	}
 }

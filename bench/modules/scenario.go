@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// scenario is one thing that is measured. Add yours to scenarios below.
+type scenario struct {
+	name  string // as the flag --only knows it
+	about string // what is measured, in the report
+	limit time.Duration
+	run   func(ctx context.Context, b *bench) ([]Figure, error)
+}
+
+// scenarios are run in this order; together they must stay below six minutes.
+var scenarios = []scenario{
+	{"coldstart", "start of the gateway with five Go modules from the compilation cache", time.Minute, coldStart},
+}
+
+func names() (all []string) {
+	for _, s := range scenarios {
+		all = append(all, s.name)
+	}
+	return all
+}
+
+// bench is what scenarios use: the flags, and a folder of the scenario's own.
+type bench struct {
+	options
+	dir string
+}
+
+// scenario runs one scenario in a folder of its own.
+func (b *bench) scenario(ctx context.Context, s scenario) ([]Figure, error) {
+	own := *b
+	own.dir = filepath.Join(b.work, s.name)
+	if err := os.MkdirAll(own.dir, 0o700); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	return s.run(ctx, &own)
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// status is what the admin listener says of one module, as far as it is used here.
+type status struct {
+	File, Name, Version, Digest, Error, State string
+}
+
+// status asks the admin listener how the modules do.
+func (g *gateway) status(ctx context.Context) (all []status, err error) {
+	_, body, err := g.get(ctx, g.admin+"/modules")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(body), &all); err != nil {
+		return nil, fmt.Errorf("cannot read the status of modules: %w in %.200q", err, body)
+	}
+	return all, nil
+}
+
+// serves is an error unless n modules serve, and none is in error.
+func (g *gateway) serves(ctx context.Context, n int) error {
+	all, err := g.status(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		if s.Error != "" || s.Digest == "" {
+			return fmt.Errorf("%s does not serve: %s", s.File, s.Error)
+		}
+	}
+	if len(all) != n {
+		return fmt.Errorf("%d modules serve, want %d", len(all), n)
+	}
+	return nil
+}
