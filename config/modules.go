@@ -38,6 +38,9 @@ type Grants struct {
 	Kube       []KubeGrant `json:"kube" doc:"Kubernetes resources, as in RBAC rules"`
 	Prometheus bool        `json:"prometheus" default:"false" doc:"queries to monitoring.endpoint"`
 	HTTP       []string    `json:"http" doc:"names of backends: of postern.backends, or kubeedge, edgeruntime, notification for those sections' endpoints"`
+	Hosts      []string    `json:"hosts" doc:"names outside that may be called over HTTPS: api.example.com, *.example.com"`
+	// PrivateHosts is for hosts inside: their addresses would be refused.
+	PrivateHosts bool `json:"privateHosts" default:"false" doc:"hosts may have private addresses, and plain HTTP"`
 }
 
 // KubeGrant is one rule, read as in RBAC: * is any.

@@ -52,7 +52,7 @@ func limits(c *config.Config, l config.ModuleLimits) module.Limits {
 }
 
 func grants(g config.Grants) service.Grants {
-	out := service.Grants{Prometheus: g.Prometheus, HTTP: g.HTTP}
+	out := service.Grants{Prometheus: g.Prometheus, HTTP: g.HTTP, Hosts: g.Hosts, PrivateHosts: g.PrivateHosts}
 	for _, k := range g.Kube {
 		out.Kube = append(out.Kube, service.KubeGrant{Groups: k.Groups, Resources: k.Resources, Verbs: k.Verbs, Namespaces: k.Namespaces})
 	}

@@ -2,6 +2,13 @@
 // beside it is the specification; this package imports the standard library alone, so that both sides can share it.
 package hostabi
 
+// The version of this contract. A minor adds functions, fields or tags; a major is another set of import modules beside
+// this one.
+const (
+	Major = 1
+	Minor = 1 // 1.1: the tag url of postern.http/v1 call
+)
+
 // Names of the import modules. Each carries the major version: functions are added within a major, never changed.
 // Capability modules are linked only for guests that were granted the capability.
 const (
@@ -125,6 +132,7 @@ const (
 	TagMethod        Tag = 41 // default GET; forward: the request's own
 	TagPath          Tag = 42 // appended to the backend's path, with its query
 	TagHeader        Tag = 43 // "Name: value"; may repeat; replaces the request's own when forwarding
+	TagURL           Tag = 45 // instead of backend and path: an address outside; since 1.1
 	TagDropHeader    Tag = 44 // forward: a request header that stays here; may repeat
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,7 +63,13 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name stri
 
 // check says why the image may not run under policy.
 func (img *image) check(policy Policy) error {
+	if err := img.about.ABI.Runs(manifest.HostABI); err != nil {
+		return err
+	}
 	if err := errors.Join(missingGrants(img, policy)...); err != nil {
+		return err
+	}
+	if err := img.about.Settings.Check(policy.Settings); err != nil {
 		return err
 	}
 	if err := checkImports(img.compiled); err != nil {
@@ -98,8 +105,14 @@ func missingGrants(img *image, policy Policy) (missing []error) {
 			missing = append(missing, fmt.Errorf("not granted: http backend %q", backend))
 		}
 	}
+	for _, host := range want.Hosts {
+		if !slices.Contains(have.Hosts, host) {
+			missing = append(missing, fmt.Errorf("not granted: host %q", host))
+		}
+	}
 	linked := map[string]bool{
-		hostabi.ModuleKube: len(have.Kube) > 0, hostabi.ModulePrometheus: have.Prometheus, hostabi.ModuleHTTP: len(have.HTTP) > 0,
+		hostabi.ModuleKube: len(have.Kube) > 0, hostabi.ModulePrometheus: have.Prometheus,
+		hostabi.ModuleHTTP: len(have.HTTP)+len(have.Hosts) > 0,
 	}
 	for _, f := range img.compiled.ImportedFunctions() {
 		module, name, _ := f.Import()
@@ -117,12 +130,16 @@ func checkImports(compiled wazero.CompiledModule) error {
 		if module == wasi_snapshot_preview1.ModuleName {
 			continue // checked by instantiating
 		}
-		function, ok := hostModules[module][name]
+		functions, ok := hostModules[module]
 		if !ok {
-			return fmt.Errorf("imports %s.%s, which ABI v1 does not have", module, name)
+			return fmt.Errorf("imports %s, which this gateway does not have: it has %s", module, strings.Join(slices.Sorted(maps.Keys(hostModules)), ", "))
+		}
+		function, ok := functions[name]
+		if !ok {
+			return fmt.Errorf("imports %s.%s, which this gateway's ABI %s does not have", module, name, manifest.HostABI[0])
 		}
 		if !slices.Equal(f.ParamTypes(), function.params) || !slices.Equal(f.ResultTypes(), function.results) {
-			return fmt.Errorf("imports %s.%s with another signature than ABI v1 has", module, name)
+			return fmt.Errorf("imports %s.%s with another signature than this gateway has", module, name)
 		}
 	}
 	return nil

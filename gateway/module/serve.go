@@ -15,6 +15,9 @@ import (
 // Serve has the module answer x. It returns when the answer is there; at the latest at the module's deadline.
 func (g *Generation) Serve(x *exchange.Exchange) {
 	g.Stats.Requests.Add(1)
+	if !g.declared(x) {
+		return
+	}
 	r := newRequest(g, x)
 	if v := g.wait(r); v.code != hostabi.OK {
 		r.gone(x)

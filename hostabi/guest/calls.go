@@ -161,9 +161,11 @@ func (r *Request) AskAll(questions []Prometheus) []Answer {
 	return answers
 }
 
-// HTTP is a request to a configured backend.
+// HTTP is a request to a configured backend, or to a host outside.
 type HTTP struct {
 	Backend string
+	// URL is a whole address, instead of Backend and Path, of a host that the module was granted. Do only.
+	URL     string
 	Method  string // default GET; Forward: the request's own
 	Path    string // appended to the backend's path, with its query
 	Headers [][2]string
@@ -173,7 +175,12 @@ type HTTP struct {
 }
 
 func (h *HTTP) record() hostabi.Record {
-	r := hostabi.Record{}.Append(hostabi.TagBackend, h.Backend).Append(hostabi.TagPath, h.Path)
+	var r hostabi.Record
+	if h.URL != "" {
+		r = r.Append(hostabi.TagURL, h.URL)
+	} else {
+		r = r.Append(hostabi.TagBackend, h.Backend).Append(hostabi.TagPath, h.Path)
+	}
 	if h.Method != "" {
 		r = r.Append(hostabi.TagMethod, h.Method)
 	}
@@ -189,7 +196,7 @@ func (h *HTTP) record() hostabi.Record {
 	return r
 }
 
-// Do calls a backend. A status of 400 or more is no error.
+// Do calls a backend or a host. A status of 400 or more is no error.
 func (r *Request) Do(h HTTP) (status int, body Data, err error) {
 	c, err := r.await(httpCall(r.ex, h.record()))
 	return int(c.Status), Data{r.ex, c.Handle}, err

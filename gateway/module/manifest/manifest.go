@@ -2,7 +2,6 @@
 package manifest
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"regexp"
@@ -11,8 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
-
-	"github.com/posternhq/postern/hostabi"
 )
 
 // Bounds of the manifest's section, and of the version, which metrics and logs repeat; bytes.
@@ -25,21 +22,28 @@ const (
 type Manifest struct {
 	Name    string  `yaml:"name" json:"name"`
 	Version string  `yaml:"version" json:"version"`
+	ABI     ABI     `yaml:"abi" json:"abi"`
 	Serves  []Serve `yaml:"serves" json:"serves"`
 	Wants   Wants   `yaml:"wants" json:"wants"`
+	// Settings is a JSON Schema of the settings that the configuration may give the module; nil: any.
+	Settings Schema `yaml:"settings" json:"settings,omitempty"`
 }
 
 // Serve is one API group that the module answers. No versions: everything under the group.
 type Serve struct {
 	Group    string   `yaml:"group" json:"group"`
 	Versions []string `yaml:"versions" json:"versions,omitempty"`
+	// Routes are what is answered below the group; none: whatever comes. What no route matches is answered by the gateway
+	// with 404 or 405, and never wakes the module.
+	Routes []Route `yaml:"routes" json:"routes,omitempty"`
 }
 
 // Wants is what the module asks to be granted.
 type Wants struct {
 	Kube       []WantKube `yaml:"kube" json:"kube,omitempty"`
 	Prometheus bool       `yaml:"prometheus" json:"prometheus,omitempty"`
-	HTTP       []string   `yaml:"http" json:"http,omitempty"`
+	HTTP       []string   `yaml:"http" json:"http,omitempty"`   // names of backends
+	Hosts      []string   `yaml:"hosts" json:"hosts,omitempty"` // names outside, as api.example.com or *.example.com
 }
 
 // WantKube is a wanted rule over Kubernetes resources.
@@ -52,6 +56,7 @@ type WantKube struct {
 var (
 	nameForm    = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	groupForm   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	hostForm    = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$`)
 	versionForm = regexp.MustCompile(`^v[0-9][a-z0-9]{0,30}$`)
 )
 
@@ -77,14 +82,32 @@ func (m *Manifest) validate() error {
 	if len(m.Serves) == 0 {
 		return errors.New("manifest: serves is empty: the module answers nothing")
 	}
-	for _, s := range m.Serves {
-		if !groupForm.MatchString(s.Group) {
-			return fmt.Errorf("manifest: group %q is not a DNS subdomain", s.Group)
+	for i := range m.Serves {
+		if err := m.Serves[i].validate(); err != nil {
+			return err
 		}
-		for _, v := range s.Versions {
-			if !versionForm.MatchString(v) {
-				return fmt.Errorf("manifest: version %q of group %q is not like v1 or v1alpha2", v, s.Group)
-			}
+	}
+	for _, host := range m.Wants.Hosts {
+		if !hostForm.MatchString(host) {
+			return fmt.Errorf("manifest: %q is no host such as api.example.com or *.example.com", host)
+		}
+	}
+	_, err := m.Settings.compile()
+	return err
+}
+
+func (s *Serve) validate() error {
+	if !groupForm.MatchString(s.Group) {
+		return fmt.Errorf("manifest: group %q is not a DNS subdomain", s.Group)
+	}
+	for _, v := range s.Versions {
+		if !versionForm.MatchString(v) {
+			return fmt.Errorf("manifest: version %q of group %q is not like v1 or v1alpha2", v, s.Group)
+		}
+	}
+	for _, r := range s.Routes {
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("manifest: group %q: %w", s.Group, err)
 		}
 	}
 	return nil
@@ -102,75 +125,4 @@ func (m *Manifest) Routes() []string {
 		}
 	}
 	return keys
-}
-
-// Pack puts a manifest into a module's custom section, in the place of one that is there already.
-func Pack(wasm, manifest []byte) ([]byte, error) {
-	if _, err := Parse(manifest); err != nil {
-		return nil, err
-	}
-	out, _, err := cut(wasm)
-	if err != nil {
-		return nil, err
-	}
-	body := binary.AppendUvarint(nil, uint64(len(hostabi.SectionManifest)))
-	body = append(append(body, hostabi.SectionManifest...), manifest...)
-	out = binary.AppendUvarint(append(out, 0), uint64(len(body)))
-	return append(out, body...), nil
-}
-
-// Of reads the manifest of a module's bytes.
-func Of(wasm []byte) (*Manifest, error) {
-	m, _, err := Split(wasm)
-	return m, err
-}
-
-// Split is a module's manifest, and its bytes without it: what the same code has in common, whatever its manifest says.
-func Split(wasm []byte) (m *Manifest, rest []byte, err error) {
-	rest, text, err := cut(wasm)
-	if err != nil {
-		return nil, nil, err
-	}
-	if text == nil {
-		return nil, nil, fmt.Errorf("no custom section %q: put module.yaml into it with `postern module pack`", hostabi.SectionManifest)
-	}
-	m, err = Parse(text)
-	return m, rest, err
-}
-
-// cut splits a module into itself without the manifest's section, and the manifest; nil if there is none.
-func cut(wasm []byte) (rest, manifest []byte, err error) {
-	if !strings.HasPrefix(string(wasm[:min(8, len(wasm))]), "\x00asm\x01\x00\x00\x00") {
-		return nil, nil, errors.New("not a WebAssembly core module of version 1")
-	}
-	rest = append(make([]byte, 0, len(wasm)), wasm[:8]...)
-	for at := 8; at < len(wasm); {
-		size, n := binary.Uvarint(wasm[at+1:])
-		if n <= 0 || size > uint64(len(wasm)-at-1-n) {
-			return nil, nil, fmt.Errorf("section at byte %d is cut off", at)
-		}
-		end := at + 1 + n + int(size)
-		if text, ok := section(wasm[at], wasm[at+1+n:end]); ok {
-			if manifest != nil {
-				return nil, nil, errors.New("two manifests: which one counts would be anybody's guess")
-			}
-			manifest = text
-		} else {
-			rest = append(rest, wasm[at:end]...)
-		}
-		at = end
-	}
-	return rest, manifest, nil
-}
-
-// section is the content of a section if it is the manifest's.
-func section(id byte, body []byte) ([]byte, bool) {
-	if id != 0 {
-		return nil, false
-	}
-	size, n := binary.Uvarint(body)
-	if n <= 0 || size > uint64(len(body)-n) || string(body[n:n+int(size)]) != hostabi.SectionManifest {
-		return nil, false
-	}
-	return body[n+int(size):], true
 }

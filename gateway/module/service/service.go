@@ -57,6 +57,10 @@ type Grants struct {
 	Kube       []KubeGrant
 	Prometheus bool
 	HTTP       []string // names of backends
+	// Hosts outside that may be called, as names: api.example.com, *.example.com, either with a port.
+	Hosts []string
+	// PrivateHosts also allows them to have addresses of private networks and of this machine.
+	PrivateHosts bool
 }
 
 // KubeGrant is a rule like one of Kubernetes' RBAC; "*" matches all.

@@ -1,9 +1,8 @@
 // Package httpcall lets modules reach plain HTTP servers that the configuration names: with a call whose answer they get,
-// or by handing a whole exchange on.
+// or by handing a whole exchange on; and hosts of the internet that it grants.
 package httpcall
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,6 +32,7 @@ type Backend struct {
 // Service implements service.Service for HTTP, and Forward. Its backends are those it was made with.
 type Service struct {
 	backends map[string]*backend
+	outside  *outside
 }
 
 var _ service.Service = (*Service)(nil)
@@ -54,7 +54,7 @@ const (
 
 // New makes a Service of backends by name. It connects to nothing yet.
 func New(backends map[string]Backend) (*Service, error) {
-	s := &Service{backends: make(map[string]*backend, len(backends))}
+	s := &Service{backends: make(map[string]*backend, len(backends)), outside: newOutside()}
 	for name, opt := range backends {
 		b, err := newBackend(name, opt)
 		if err != nil {
@@ -110,6 +110,7 @@ func newBackend(name string, opt Backend) (*backend, error) {
 
 // Close closes connections; forwarded exchanges that are under way break off.
 func (s *Service) Close() {
+	s.outside.close()
 	for _, b := range s.backends {
 		b.calls.CloseIdleConnections()
 		b.pool.Close()
@@ -140,6 +141,9 @@ var callTags = []hostabi.Tag{hostabi.TagBackend, hostabi.TagMethod, hostabi.TagP
 
 // Do implements service.Service: one request, and its whole answer, whatever its status is.
 func (s *Service) Do(ctx context.Context, call *service.Call) service.Result {
+	if call.Record.Get(hostabi.TagURL) != nil {
+		return s.outside.do(ctx, call)
+	}
 	b, err := s.backend(call)
 	if err != nil {
 		return failed(err)
@@ -175,26 +179,7 @@ func (b *backend) request(ctx context.Context, call *service.Call, args service.
 	if err != nil {
 		return nil, err
 	}
-	method := args.Default(hostabi.TagMethod, http.MethodGet)
-	if err := checkMethod(method); err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, b.base.Scheme+"://"+b.base.Host+target, bytes.NewReader(call.Payload()))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("User-Agent", "postern/"+call.Module)
-	for _, line := range args[hostabi.TagHeader] {
-		name, value, err := header(line)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set(name, value)
-	}
-	if call.RequestID != "" {
-		req.Header.Set("X-Request-Id", call.RequestID)
-	}
-	return req, nil
+	return newRequest(ctx, call, args, b.base.Scheme+"://"+b.base.Host+target)
 }
 
 // broken is the result of a call without an answer.
