@@ -1,5 +1,7 @@
 package fuel
 
+import "github.com/posternhq/postern/gateway/module/binary"
+
 // A small assembler: a section is a list of entries, an entry is bytes.
 
 type asm struct {
@@ -25,13 +27,13 @@ func cat(parts ...[]byte) []byte {
 }
 
 func vec(entries ...[]byte) []byte {
-	return append(appendU32(nil, uint32(len(entries))), cat(entries...)...)
+	return append(binary.AppendU32(nil, uint32(len(entries))), cat(entries...)...)
 }
 
-func text(s string) []byte { return appendName(nil, s) }
+func text(s string) []byte { return binary.AppendName(nil, s) }
 
 func sect(out []byte, id byte, payload []byte) []byte {
-	return append(appendU32(append(out, id), uint32(len(payload))), payload...)
+	return append(binary.AppendU32(append(out, id), uint32(len(payload))), payload...)
 }
 
 func (a *asm) bytes() []byte {
@@ -41,31 +43,31 @@ func (a *asm) bytes() []byte {
 			out = sect(out, id, vec(entries...))
 		}
 	}
-	list(secType, a.types)
-	list(secImport, a.imports)
-	list(secFunction, a.funcs)
-	list(secTable, a.tables)
-	list(secMemory, a.mems)
-	list(secGlobal, a.globals)
-	list(secExport, a.exports)
+	list(binary.SecType, a.types)
+	list(binary.SecImport, a.imports)
+	list(binary.SecFunction, a.funcs)
+	list(binary.SecTable, a.tables)
+	list(binary.SecMemory, a.mems)
+	list(binary.SecGlobal, a.globals)
+	list(binary.SecExport, a.exports)
 	if a.start != nil {
-		out = sect(out, secStart, a.start)
+		out = sect(out, binary.SecStart, a.start)
 	}
-	list(secElement, a.elems)
+	list(binary.SecElement, a.elems)
 	if a.dataCount {
-		out = sect(out, secDataCount, appendU32(nil, uint32(len(a.datas))))
+		out = sect(out, binary.SecDataCount, binary.AppendU32(nil, uint32(len(a.datas))))
 	}
-	list(secCode, a.codes)
-	list(secData, a.datas)
+	list(binary.SecCode, a.codes)
+	list(binary.SecData, a.datas)
 	for _, c := range a.customs {
-		out = sect(out, secCustom, c)
+		out = sect(out, binary.SecCustom, c)
 	}
 	return out
 }
 
 // sig adds a type and returns its index.
 func (a *asm) sig(params, results []byte) byte {
-	t := cat([]byte{formFunc}, appendName(nil, string(params)), appendName(nil, string(results)))
+	t := cat([]byte{binary.FormFunc}, binary.AppendName(nil, string(params)), binary.AppendName(nil, string(results)))
 	a.types = append(a.types, t)
 	return byte(len(a.types) - 1)
 }
@@ -80,7 +82,7 @@ func (a *asm) fn(t byte, locals byte, code ...byte) byte {
 		groups = []byte{0}
 	}
 	body := cat(groups, code, []byte{opEnd})
-	a.codes = append(a.codes, appendName(nil, string(body)))
+	a.codes = append(a.codes, binary.AppendName(nil, string(body)))
 	return byte(len(a.funcs) - 1)
 }
 
@@ -89,12 +91,12 @@ func (a *asm) export(name string, kind, index byte) {
 }
 
 func (a *asm) importFunc(name string, t byte) {
-	a.imports = append(a.imports, cat(text("env"), text(name), []byte{kindFunc, t}))
+	a.imports = append(a.imports, cat(text("env"), text(name), []byte{binary.KindFunc, t}))
 }
 
 // single is a module of one exported function "run".
 func single(params, results []byte, locals byte, code ...byte) []byte {
 	a := &asm{}
-	a.export("run", kindFunc, a.fn(a.sig(params, results), locals, code...))
+	a.export("run", binary.KindFunc, a.fn(a.sig(params, results), locals, code...))
 	return a.bytes()
 }

@@ -3,6 +3,8 @@ package fuel
 import (
 	"bytes"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/module/binary"
 )
 
 func TestGoGuestGivesTheSameResults(t *testing.T) {
@@ -53,8 +55,8 @@ func TestNestedLoopsWithOperandsAndTables(t *testing.T) {
 		[]byte{opBlock, again, 0x21, 2, 0x1a, 0x20, 2, opEnd, opEnd, 0x0f}, // drop n
 	)
 	body := cat([]byte{3, 1, i32, 1, i64, 1, i32}, code, []byte{opEnd})
-	a.funcs, a.codes = [][]byte{{run}}, [][]byte{appendName(nil, string(body))}
-	a.export("run", kindFunc, 0)
+	a.funcs, a.codes = [][]byte{{run}}, [][]byte{binary.AppendName(nil, string(body))}
+	a.export("run", binary.KindFunc, 0)
 	for _, n := range []uint64{1, 2, 3, 50} {
 		if got := same(t, a.bytes(), "run", n); got[0] == 0 {
 			t.Errorf("run(%d) = 0", n)
@@ -95,8 +97,8 @@ func TestVectors(t *testing.T) {
 	)
 	a := &asm{mems: [][]byte{{0, 1}}}
 	body := cat([]byte{1, 1, v128}, code, []byte{opEnd})
-	a.funcs, a.codes = [][]byte{{a.sig([]byte{i32}, []byte{i32})}}, [][]byte{appendName(nil, string(body))}
-	a.export("run", kindFunc, 0)
+	a.funcs, a.codes = [][]byte{{a.sig([]byte{i32}, []byte{i32})}}, [][]byte{binary.AppendName(nil, string(body))}
+	a.export("run", binary.KindFunc, 0)
 	if got := same(t, a.bytes(), "run", 9); got[0] == 0 {
 		t.Error("run(9) = 0")
 	}
@@ -104,7 +106,7 @@ func TestVectors(t *testing.T) {
 
 func TestBulkMemoryAndRareInstructions(t *testing.T) {
 	a := &asm{mems: [][]byte{{1, 1, 2}}, dataCount: true}
-	a.tables = [][]byte{{typeFuncref, 0, 4}, {typeExtern, 1, 2, 5}}
+	a.tables = [][]byte{{binary.TypeFuncref, 0, 4}, {binary.TypeExtern, 1, 2, 5}}
 	a.datas = [][]byte{
 		cat([]byte{1}, text("\x03\x40\x0c\x00 passive")),
 		cat([]byte{0, opI32Const, 40, opEnd}, text("active")),
@@ -114,17 +116,17 @@ func TestBulkMemoryAndRareInstructions(t *testing.T) {
 		[]byte{opI32Const, 8, opI32Const, 0, opI32Const, 4, opMisc, 8, 0, 0, opMisc, 9, 0}, // memory.init, data.drop
 		[]byte{opI32Const, 16, opI32Const, 8, opI32Const, 4, opMisc, 10, 0, 0},             // memory.copy
 		[]byte{opI32Const, 17, opI32Const, 7, opI32Const, 2, opMisc, 11, 0},                // memory.fill
-		[]byte{opI32Const, 0, opRefNull, typeExtern, opI32Const, 1, opMisc, 17, 1},         // table.fill
+		[]byte{opI32Const, 0, opRefNull, binary.TypeExtern, opI32Const, 1, opMisc, 17, 1},  // table.fill
 		[]byte{opI32Const, 0, opI32Const, 1, opI32Const, 1, opMisc, 14, 1, 1},              // table.copy
-		[]byte{opRefNull, typeExtern, opI32Const, 1, opMisc, 15, 1, 0x1a},                  // table.grow
-		[]byte{opRefNull, typeFuncref, 0xd1, 0x1a},                                         // ref.is_null
+		[]byte{opRefNull, binary.TypeExtern, opI32Const, 1, opMisc, 15, 1, 0x1a},           // table.grow
+		[]byte{opRefNull, binary.TypeFuncref, 0xd1, 0x1a},                                  // ref.is_null
 		[]byte{opF32Const, 0, 0, 0x80, 0x3f, opMisc, 0, 0x1a},                              // saturating truncation
 		[]byte{opF64Const, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, opMisc, 2, 0x1a},
 		[]byte{opI32Const, 5, opI32Const, 6, 0x20, 0, 0x1c, 1, i32}, // select with type
 		[]byte{0xc0, opI32Const, 1, 0x40, 0, 0x6a, 0x3f, 0, 0x6a},   // extend8_s, memory.grow, memory.size
 		[]byte{opMisc, 16, 1, 0x6a, opI32Const, 0, 0x28, 2, 16, 0x6a, opI32Const, 0, 0x28, 0, 50, 0x6a},
 	)
-	a.export("run", kindFunc, a.fn(a.sig([]byte{i32}, []byte{i32}), 0, code...))
+	a.export("run", binary.KindFunc, a.fn(a.sig([]byte{i32}, []byte{i32}), 0, code...))
 	if got := same(t, a.bytes(), "run", 1); got[0] == 0 {
 		t.Error("run(1) = 0")
 	}
@@ -138,7 +140,7 @@ func TestManyFunctions(t *testing.T) {
 	for range 126 {
 		a.fn(void, 0)
 	}
-	a.export("run", kindFunc, 0)
+	a.export("run", binary.KindFunc, 0)
 	a.fn(one, 0, 0x20, 0, opI32Const, 3, opI32Add)
 	if got := same(t, a.bytes(), "run", 4); got[0] != 7 {
 		t.Errorf("run(4) = %d, want 7", got[0])

@@ -1,5 +1,7 @@
 package fuel
 
+import "github.com/posternhq/postern/gateway/module/binary"
+
 // growth is more than any site adds to the code.
 const growth = 64
 
@@ -28,10 +30,10 @@ func (m *module) emit() []byte {
 
 func (m *module) emitPart(out []byte, p part) []byte {
 	out = append(out, p.id)
-	if p.id == secCode {
+	if p.id == binary.SecCode {
 		return m.emitCode(out)
 	}
-	return append(appendU32(out, uint32(len(p.payload))), p.payload...)
+	return append(binary.AppendU32(out, uint32(len(p.payload))), p.payload...)
 }
 
 // sized appends what write appends, with its length before it.
@@ -40,14 +42,14 @@ func sized(out []byte, write func([]byte) []byte) []byte {
 	start := len(out)
 	out = write(append(out, make([]byte, room)...))
 	n := len(out) - start - room
-	head := len(appendU32(out[:start], uint32(n)))
+	head := len(binary.AppendU32(out[:start], uint32(n)))
 	copy(out[head:], out[start+room:])
 	return out[:head+n]
 }
 
 func (m *module) emitCode(out []byte) []byte {
 	return sized(out, func(out []byte) []byte {
-		out = appendU32(out, uint32(len(m.bodies))+1)
+		out = binary.AppendU32(out, uint32(len(m.bodies))+1)
 		for f := range m.bodies {
 			out = sized(out, func(out []byte) []byte { return m.emitBody(out, uint32(f)) })
 		}
@@ -59,16 +61,16 @@ func (m *module) emitCode(out []byte) []byte {
 // host until the counter is positive. Once is enough but for large bulk instructions.
 func (m *module) emitRefill(out []byte) []byte {
 	out = append(out, 0, opLoop, blockEmpty) // no locals
-	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
-	out = appendS32(append(out, opI32Const), m.opts.Interval)
-	out = appendU32(append(out, opI32Add, opGlobalSet), m.fuelGlobal())
+	out = binary.AppendU32(append(out, opGlobalGet), m.fuelGlobal())
+	out = binary.AppendS32(append(out, opI32Const), m.opts.Interval)
+	out = binary.AppendU32(append(out, opI32Add, opGlobalSet), m.fuelGlobal())
 	out = m.emitCall(out, m.spendFunc())
 	out = m.emitRunOut(out)
 	return append(out, opBrIf, 0, opEnd, opEnd)
 }
 
 func (m *module) emitCall(out []byte, f uint32) []byte {
-	return appendU32(append(out, opCall), f)
+	return binary.AppendU32(append(out, opCall), f)
 }
 
 func (m *module) emitBody(out []byte, f uint32) []byte {
@@ -105,7 +107,7 @@ func (m *module) loopSteps(loop *site) int32 {
 func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
 	switch s.kind {
 	case siteCall, siteRef:
-		return appendU32(out, m.moved(s.arg))
+		return binary.AppendU32(out, m.moved(s.arg))
 	case siteLoop:
 		if s.atHeader() {
 			out = m.emitCheck(out, m.loopSteps(s))
@@ -130,26 +132,26 @@ func (m *module) emitSite(out []byte, s *site, old []byte) []byte {
 // just written in a register, so the second global.get costs nothing.
 func (m *module) emitCount(out []byte, w int32) []byte {
 	g := m.fuelGlobal()
-	out = appendU32(append(out, opGlobalGet), g)
-	out = appendS32(append(out, opI32Const), w)
-	out = appendU32(append(out, opI32Sub, opGlobalSet), g)
+	out = binary.AppendU32(append(out, opGlobalGet), g)
+	out = binary.AppendS32(append(out, opI32Const), w)
+	out = binary.AppendU32(append(out, opI32Sub, opGlobalSet), g)
 	return m.emitRunOut(out)
 }
 
 func (m *module) emitRunOut(out []byte) []byte {
-	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
+	out = binary.AppendU32(append(out, opGlobalGet), m.fuelGlobal())
 	return append(out, opI32Const, 1, opI32LtS)
 }
 
 // emitBulk counts a step for every 2^shift of the size on top of the stack, and leaves the size there. The size is back on the
 // stack before the call, since the host might call the guest again meanwhile.
 func (m *module) emitBulk(out []byte, shift uint32) []byte {
-	out = appendU32(append(out, opGlobalSet), m.sizeGlobal())
-	out = appendU32(append(out, opGlobalGet), m.sizeGlobal())
-	out = appendU32(append(out, opGlobalGet), m.fuelGlobal())
-	out = appendU32(append(out, opGlobalGet), m.sizeGlobal())
+	out = binary.AppendU32(append(out, opGlobalSet), m.sizeGlobal())
+	out = binary.AppendU32(append(out, opGlobalGet), m.sizeGlobal())
+	out = binary.AppendU32(append(out, opGlobalGet), m.fuelGlobal())
+	out = binary.AppendU32(append(out, opGlobalGet), m.sizeGlobal())
 	out = append(out, opI32Const, byte(shift), opI32ShrU, opI32Sub)
-	out = appendU32(append(out, opGlobalSet), m.fuelGlobal())
+	out = binary.AppendU32(append(out, opGlobalSet), m.fuelGlobal())
 	return m.emitRefillIf(m.emitRunOut(out))
 }
 
@@ -178,7 +180,7 @@ func (m *module) emitRefillIf(out []byte) []byte {
 func (m *module) emitBranch(out []byte, depth uint32, w int32) []byte {
 	out = m.emitCount(append(out, opBlock, blockEmpty), w)
 	out = append(out, opBrIf, 0)
-	out = append(appendU32(append(out, opBr), depth+1), opEnd)
+	out = append(binary.AppendU32(append(out, opBr), depth+1), opEnd)
 	out = m.emitCall(out, m.refillFunc())
-	return appendU32(append(out, opBr), depth)
+	return binary.AppendU32(append(out, opBr), depth)
 }

@@ -6,35 +6,37 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/module/binary"
 )
 
 // base has an imported function (index 0), three that return 11, 22 and 33 (1 to 3), and "run" (4), which calls by table
 // slot: run(slot).
 func base() *asm {
-	a := &asm{tables: [][]byte{{typeFuncref, 0, 8}}}
+	a := &asm{tables: [][]byte{{binary.TypeFuncref, 0, 8}}}
 	number := a.sig(nil, []byte{i32})
 	run := a.sig([]byte{i32}, []byte{i32})
 	a.importFunc("note", run)
 	for _, n := range []byte{11, 22, 33} {
 		a.fn(number, 0, opI32Const, n)
 	}
-	a.export("run", kindFunc, a.fn(run, 0, 0x20, 0, opCallIndirect, number, 0)+1)
-	a.export("second", kindFunc, 2)
+	a.export("run", binary.KindFunc, a.fn(run, 0, 0x20, 0, opCallIndirect, number, 0)+1)
+	a.export("second", binary.KindFunc, 2)
 	return a
 }
 
 func TestElementSegments(t *testing.T) {
 	offset := []byte{opI32Const, 1, opEnd}
-	refs := []byte{3, opRefFunc, 1, opEnd, opRefNull, typeFuncref, opEnd, opRefFunc, 3, opEnd}
+	refs := []byte{3, opRefFunc, 1, opEnd, opRefNull, binary.TypeFuncref, opEnd, opRefFunc, 3, opEnd}
 	for form, segment := range map[int][]byte{
 		0: cat([]byte{0}, offset, []byte{3, 1, 2, 3}),
 		1: {1, 0, 3, 1, 2, 3},
 		2: cat([]byte{2, 0}, offset, []byte{0, 3, 1, 2, 3}),
 		3: {3, 0, 3, 1, 2, 3},
 		4: cat([]byte{4}, offset, refs),
-		5: cat([]byte{5, typeFuncref}, refs),
-		6: cat([]byte{6, 0}, offset, []byte{typeFuncref}, refs),
-		7: cat([]byte{7, typeFuncref}, refs),
+		5: cat([]byte{5, binary.TypeFuncref}, refs),
+		6: cat([]byte{6, 0}, offset, []byte{binary.TypeFuncref}, refs),
+		7: cat([]byte{7, binary.TypeFuncref}, refs),
 	} {
 		t.Run(fmt.Sprint(form), func(t *testing.T) {
 			a := base()
@@ -42,12 +44,12 @@ func TestElementSegments(t *testing.T) {
 			fill := a.sig(nil, nil)
 			switch form {
 			case 1, 5: // passive: table.init
-				a.export("fill", kindFunc, a.fn(fill, 0, opI32Const, 1, opI32Const, 0, opI32Const, 3, opMisc, 12, 0, 0)+1)
+				a.export("fill", binary.KindFunc, a.fn(fill, 0, opI32Const, 1, opI32Const, 0, opI32Const, 3, opMisc, 12, 0, 0)+1)
 			case 3, 7: // declarative: allows ref.func in code; table.set
 				code := []byte{opI32Const, 1, opRefFunc, 1, 0x26, 0, opI32Const, 3, opRefFunc, 3, 0x26, 0}
-				a.export("fill", kindFunc, a.fn(fill, 0, code...)+1)
+				a.export("fill", binary.KindFunc, a.fn(fill, 0, code...)+1)
 			default:
-				a.export("fill", kindFunc, a.fn(fill, 0)+1)
+				a.export("fill", binary.KindFunc, a.fn(fill, 0)+1)
 			}
 			var h host
 			m := h.mustStart(t, mustRewrite(t, a.bytes(), Options{}))
@@ -63,14 +65,14 @@ func TestElementSegments(t *testing.T) {
 
 func TestExportsImportsAndGlobals(t *testing.T) {
 	a := base()
-	a.globals = [][]byte{{typeFuncref, 0, opRefFunc, 2, opEnd}, {i32, 1, opI32Const, 5, opEnd}}
+	a.globals = [][]byte{{binary.TypeFuncref, 0, opRefFunc, 2, opEnd}, {i32, 1, opI32Const, 5, opEnd}}
 	a.elems = [][]byte{{3, 0, 1, 2}}
 	number := byte(0)
 	// Through the global: slot 4 = global 0, then call it, and tell the host.
-	a.export("viaGlobal", kindFunc, a.fn(number, 0,
+	a.export("viaGlobal", binary.KindFunc, a.fn(number, 0,
 		opI32Const, 4, opGlobalGet, 0, 0x26, 0, opI32Const, 4, opCallIndirect, number, 0, opCall, 0)+1)
-	a.export("counter", kindGlobal, 1)
-	a.export("host", kindFunc, 0)
+	a.export("counter", binary.KindGlobal, 1)
+	a.export("host", binary.KindFunc, 0)
 	a.start = []byte{a.fn(a.sig(nil, nil), 0, opI32Const, 9, opGlobalSet, 1) + 1}
 
 	h := &host{}
@@ -93,7 +95,7 @@ func TestExportsImportsAndGlobals(t *testing.T) {
 
 func TestTableWithInitialiser(t *testing.T) {
 	a := base()
-	a.tables = [][]byte{{0x40, 0, typeFuncref, 0, 8, opRefFunc, 2, opEnd}}
+	a.tables = [][]byte{{0x40, 0, binary.TypeFuncref, 0, 8, opRefFunc, 2, opEnd}}
 	var h host
 	m := h.mustStart(t, mustRewrite(t, a.bytes(), Options{}))
 	if got := call(t, m, "run", 6)[0]; got != 22 {
@@ -103,8 +105,8 @@ func TestTableWithInitialiser(t *testing.T) {
 
 // table.grow would take 8 bytes of the host's heap for each of up to 2³² entries.
 func TestTablesAreBounded(t *testing.T) {
-	a := &asm{tables: [][]byte{{typeFuncref, 0, 8}}}
-	a.export("grow", kindFunc, a.fn(a.sig([]byte{i32}, []byte{i32}), 0, opRefNull, typeFuncref, 0x20, 0, opMisc, 15, 0))
+	a := &asm{tables: [][]byte{{binary.TypeFuncref, 0, 8}}}
+	a.export("grow", binary.KindFunc, a.fn(a.sig([]byte{i32}, []byte{i32}), 0, opRefNull, binary.TypeFuncref, 0x20, 0, opMisc, 15, 0))
 	var h host
 	m := h.mustStart(t, mustRewrite(t, a.bytes(), Options{MaxTable: 10}))
 	for _, c := range []struct{ by, want uint64 }{{2, 8}, {1, 0xffffffff}} {
@@ -120,7 +122,7 @@ func assoc(index byte, name string) []byte { return cat([]byte{index}, text(name
 
 func named() *asm {
 	a := base()
-	a.export("trap", kindFunc, a.fn(a.sig(nil, nil), 0, opCall, 6)+1)
+	a.export("trap", binary.KindFunc, a.fn(a.sig(nil, nil), 0, opCall, 6)+1)
 	a.fn(a.sig(nil, nil), 0, 0x00)
 	a.customs = [][]byte{
 		cat(text("postern.module"), []byte("a manifest\x00\xff")),

@@ -1,29 +1,10 @@
 package fuel
 
-import "slices"
+import (
+	"slices"
 
-// Section ids of the binary format.
-const (
-	secCustom = iota
-	secType
-	secImport
-	secFunction
-	secTable
-	secMemory
-	secGlobal
-	secExport
-	secStart
-	secElement
-	secCode
-	secData
-	secDataCount
+	"github.com/posternhq/postern/gateway/module/binary"
 )
-
-// sectionOrder is the order that the specification demands, by section id.
-var sectionOrder = [...]int{
-	secType: 1, secImport: 2, secFunction: 3, secTable: 4, secMemory: 5, secGlobal: 6, secExport: 7,
-	secStart: 8, secElement: 9, secDataCount: 10, secCode: 11, secData: 12,
-}
 
 // module is a binary between being read and being written.
 //
@@ -73,112 +54,112 @@ const maxInput = 1 << 30
 
 func parse(wasm []byte, opts Options) (*module, error) {
 	m := &module{wasm: wasm, opts: opts}
-	r := reader{b: wasm, end: len(wasm)}
+	r := binary.Reader{B: wasm, End: len(wasm)}
 	if len(wasm) > maxInput {
-		r.fail(0, "%d bytes are more than %d", len(wasm), maxInput)
+		r.Fail(0, "%d bytes are more than %d", len(wasm), maxInput)
 	}
 	for _, c := range []byte("\x00asm\x01\x00\x00\x00") {
-		r.want(c, "byte of magic and version")
+		r.Want(c, "byte of magic and version")
 	}
 	last := 0
-	for r.more() {
+	for r.More() {
 		m.section(&r, &last)
 	}
-	if r.err == nil {
-		m.addMissing(&r, last, len(sectionOrder))
+	if r.Err == nil {
+		m.addMissing(&r, last, len(binary.SectionOrder))
 	}
-	if r.err == nil {
+	if r.Err == nil {
 		m.renameAll(&r)
 	}
-	if r.err != nil {
-		return nil, r.err
+	if r.Err != nil {
+		return nil, r.Err
 	}
 	m.choose()
 	return m, nil
 }
 
 // section reads one section. last is the rank of the section before.
-func (m *module) section(r *reader, last *int) {
-	at := r.pos
-	id := r.byte()
-	s := r.sub(r.count(1, "section bytes"))
-	if r.err != nil {
+func (m *module) section(r *binary.Reader, last *int) {
+	at := r.Pos
+	id := r.Byte()
+	s := r.Sub(r.Count(1, "section bytes"))
+	if r.Err != nil {
 		return
 	}
-	if id == secCustom {
+	if id == binary.SecCustom {
 		m.custom(&s)
-		r.join(&s, "custom section")
+		r.Join(&s, "custom section")
 		return
 	}
-	if int(id) >= len(sectionOrder) {
-		r.fail(at, "unknown section %d", id)
+	if int(id) >= len(binary.SectionOrder) {
+		r.Fail(at, "unknown section %d", id)
 		return
 	}
-	rank := sectionOrder[id]
+	rank := binary.SectionOrder[id]
 	if rank <= *last {
-		r.fail(at, "section %d is out of order", id)
+		r.Fail(at, "section %d is out of order", id)
 		return
 	}
 	m.addMissing(r, *last, rank)
 	*last = rank
 	m.known(&s, id)
-	r.join(&s, "section")
+	r.Join(&s, "section")
 }
 
 // addMissing adds, empty but for our own entry, the sections ranked after last and before rank that the result needs.
-func (m *module) addMissing(r *reader, last, rank int) {
-	for _, id := range []byte{secType, secImport, secFunction, secGlobal, secExport, secCode} {
-		if o := sectionOrder[id]; o > last && o < rank {
-			s := reader{b: []byte{0}, end: 1}
+func (m *module) addMissing(r *binary.Reader, last, rank int) {
+	for _, id := range []byte{binary.SecType, binary.SecImport, binary.SecFunction, binary.SecGlobal, binary.SecExport, binary.SecCode} {
+		if o := binary.SectionOrder[id]; o > last && o < rank {
+			s := binary.Reader{B: []byte{0}, End: 1}
 			m.known(&s, id)
-			r.join(&s, "section")
+			r.Join(&s, "section")
 		}
 	}
 }
 
-func (m *module) known(s *reader, id byte) {
-	start := s.pos
+func (m *module) known(s *binary.Reader, id byte) {
+	start := s.Pos
 	p := part{id: id, at: start}
 	switch id {
-	case secType:
+	case binary.SecType:
 		p.payload = m.types(s)
-	case secImport:
+	case binary.SecImport:
 		p.payload = m.imports(s)
-	case secFunction:
+	case binary.SecFunction:
 		p.payload = m.functions(s)
-	case secTable:
+	case binary.SecTable:
 		p.payload = m.tableSection(s)
-	case secGlobal:
+	case binary.SecGlobal:
 		p.payload = m.globalSection(s)
-	case secExport:
+	case binary.SecExport:
 		p.payload = m.exports(s)
-	case secStart:
+	case binary.SecStart:
 		w := m.patch(s)
 		w.funcIndex()
 		p.payload = w.done()
-	case secElement:
+	case binary.SecElement:
 		p.payload = m.elements(s)
-	case secCode:
+	case binary.SecCode:
 		m.code(s)
 	default:
 		m.checkVerbatim(s, id)
-		p.payload = s.b[start:s.end]
+		p.payload = s.B[start:s.End]
 	}
 	m.parts = append(m.parts, p)
 }
 
 // custom keeps a custom section unless moving the code made it wrong: debug information and relocations hold code offsets.
-func (m *module) custom(s *reader) {
-	start := s.pos
-	name := s.name()
-	empty := !s.more()
-	s.pos = s.end
-	if s.err != nil || stale(name) {
+func (m *module) custom(s *binary.Reader) {
+	start := s.Pos
+	name := s.Name()
+	empty := !s.More()
+	s.Pos = s.End
+	if s.Err != nil || stale(name) {
 		return
 	}
 	if name == "name" && slices.ContainsFunc(m.parts, isNames) {
-		s.fail(start, "second name section")
+		s.Fail(start, "second name section")
 		return
 	}
-	m.parts = append(m.parts, part{id: secCustom, payload: s.b[start:s.end], at: start, first: empty})
+	m.parts = append(m.parts, part{id: binary.SecCustom, payload: s.B[start:s.End], at: start, first: empty})
 }

@@ -1,6 +1,10 @@
 package fuel
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/posternhq/postern/gateway/module/binary"
+)
 
 // Names of the added functions in stack traces.
 const (
@@ -23,11 +27,11 @@ func stale(name string) bool {
 }
 
 func isNames(p part) bool {
-	return p.id == secCustom && strings.HasPrefix(string(p.payload), "\x04name")
+	return p.id == binary.SecCustom && strings.HasPrefix(string(p.payload), "\x04name")
 }
 
 // renameAll moves the indexes of the name section, if there is one. It runs last because custom sections may come early.
-func (m *module) renameAll(r *reader) {
+func (m *module) renameAll(r *binary.Reader) {
 	for i := range m.parts {
 		if isNames(m.parts[i]) {
 			m.parts[i].payload = m.names(r, m.parts[i])
@@ -35,15 +39,15 @@ func (m *module) renameAll(r *reader) {
 	}
 }
 
-func (m *module) names(r *reader, p part) []byte {
-	s := reader{b: m.wasm, pos: p.at, end: p.at + len(p.payload)}
-	s.name()
-	out := append([]byte(nil), m.wasm[p.at:s.pos]...)
-	for s.more() {
-		start := s.pos
-		id := s.byte()
-		sub := s.sub(s.count(1, "subsection bytes"))
-		if s.err != nil {
+func (m *module) names(r *binary.Reader, p part) []byte {
+	s := binary.Reader{B: m.wasm, Pos: p.at, End: p.at + len(p.payload)}
+	s.Name()
+	out := append([]byte(nil), m.wasm[p.at:s.Pos]...)
+	for s.More() {
+		start := s.Pos
+		id := s.Byte()
+		sub := s.Sub(s.Count(1, "subsection bytes"))
+		if s.Err != nil {
 			break
 		}
 		switch {
@@ -52,55 +56,55 @@ func (m *module) names(r *reader, p part) []byte {
 		case id == namesOfLocals:
 			out = appendSubsection(out, id, m.localNames(&sub))
 		case id == namesOfLabels || id > namesLast: // added blocks shift labels; of others we cannot tell
-			sub.pos = sub.end
+			sub.Pos = sub.End
 		default:
-			sub.pos = sub.end
-			out = append(out, m.wasm[start:s.pos]...)
+			sub.Pos = sub.End
+			out = append(out, m.wasm[start:s.Pos]...)
 		}
-		s.join(&sub, "subsection of names")
+		s.Join(&sub, "subsection of names")
 	}
-	r.join(&s, "name section")
+	r.Join(&s, "name section")
 	return out
 }
 
 func appendSubsection(out []byte, id byte, payload []byte) []byte {
-	return append(appendU32(append(out, id), uint32(len(payload))), payload...)
+	return append(binary.AppendU32(append(out, id), uint32(len(payload))), payload...)
 }
 
 // funcNames adds the names of the two added functions where the ascending order wants them.
-func (m *module) funcNames(r *reader) []byte {
-	n := r.count(2, "names")
+func (m *module) funcNames(r *binary.Reader) []byte {
+	n := r.Count(2, "names")
 	p := m.patch(r)
-	p.out = appendU32(nil, uint32(n)+2)
+	p.out = binary.AppendU32(nil, uint32(n)+2)
 	named := false
 	for range n {
 		if !named && p.peekU32() >= m.spendFunc() {
 			p.flush()
-			p.out = appendName(appendU32(p.out, m.spendFunc()), spendName)
+			p.out = binary.AppendName(binary.AppendU32(p.out, m.spendFunc()), spendName)
 			named = true
 		}
 		p.funcIndex()
-		p.skip(p.count(1, "name bytes"))
+		p.Skip(p.Count(1, "name bytes"))
 	}
 	out := p.done()
 	if !named {
-		out = appendName(appendU32(out, m.spendFunc()), spendName)
+		out = binary.AppendName(binary.AppendU32(out, m.spendFunc()), spendName)
 	}
-	return appendName(appendU32(out, m.refillFunc()), refillName)
+	return binary.AppendName(binary.AppendU32(out, m.refillFunc()), refillName)
 }
 
 func (p *patcher) peekU32() uint32 {
-	r := *p.reader
-	return r.u32()
+	r := *p.Reader
+	return r.U32()
 }
 
-func (m *module) localNames(r *reader) []byte {
+func (m *module) localNames(r *binary.Reader) []byte {
 	p := m.patch(r)
-	for range p.count(2, "functions with names of locals") {
+	for range p.Count(2, "functions with names of locals") {
 		p.funcIndex()
-		for range p.count(2, "names of locals") {
-			p.u32()
-			p.skip(p.count(1, "name bytes"))
+		for range p.Count(2, "names of locals") {
+			p.U32()
+			p.Skip(p.Count(1, "name bytes"))
 		}
 	}
 	return p.done()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/posternhq/postern/gateway/module/binary"
 )
 
 // endless are guests that never return.
@@ -19,7 +21,7 @@ func endless() map[string][]byte {
 	table := single(nil, nil, 0, opLoop, blockEmpty, opI32Const, 0, opBrTable, 0, 0, opEnd)
 	operands := &asm{}
 	operands.sig([]byte{i32}, nil)
-	operands.export("run", kindFunc, operands.fn(operands.sig(nil, nil), 0,
+	operands.export("run", binary.KindFunc, operands.fn(operands.sig(nil, nil), 0,
 		opI32Const, 7, opLoop, 0, opBr, 0, opEnd))
 	outer := single(nil, nil, 0, opLoop, blockEmpty, opBlock, blockEmpty, opLoop, blockEmpty, opBr, 2, opEnd, opEnd, opEnd)
 
@@ -28,16 +30,16 @@ func endless() map[string][]byte {
 	deep := []byte{0x20, 0, 0x45, opIf, blockEmpty, 0x0f, opEnd} // if the argument is 0: return
 	once := []byte{0x20, 0, opI32Const, 1, opI32Sub, opCall, 0}
 	twice.fn(twice.sig([]byte{i32}, nil), 0, cat(deep, once, once)...)
-	twice.export("run", kindFunc, twice.fn(twice.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
+	twice.export("run", binary.KindFunc, twice.fn(twice.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
 
 	// The same through a table: functions 0 and 1 call each other by call_indirect.
-	mutual := &asm{tables: [][]byte{{typeFuncref, 0, 2}}, elems: [][]byte{{0, opI32Const, 0, opEnd, 2, 0, 1}}}
+	mutual := &asm{tables: [][]byte{{binary.TypeFuncref, 0, 2}}, elems: [][]byte{{0, opI32Const, 0, opEnd, 2, 0, 1}}}
 	mutual.sig([]byte{i32}, nil)
 	for other := range byte(2) {
 		indirect := []byte{0x20, 0, opI32Const, 1, opI32Sub, opI32Const, 1 - other, opCallIndirect, 0, 0}
 		mutual.fn(0, 0, cat(deep, indirect, indirect)...)
 	}
-	mutual.export("run", kindFunc, mutual.fn(mutual.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
+	mutual.export("run", binary.KindFunc, mutual.fn(mutual.sig(nil, nil), 0, opI32Const, 60, opCall, 0))
 
 	// 60 functions, each calls the next one twice: no recursion at all.
 	cascade := &asm{}
@@ -46,7 +48,7 @@ func endless() map[string][]byte {
 		cascade.fn(void, 0, opCall, f+1, opCall, f+1)
 	}
 	cascade.fn(void, 0, 0x01)
-	cascade.export("run", kindFunc, 0)
+	cascade.export("run", binary.KindFunc, 0)
 
 	return map[string][]byte{
 		"br": tight, "br_if": conditional, "br_table": table, "loop with operands": operands.bytes(), "br to outer": outer,
@@ -162,7 +164,7 @@ func TestCodeBehindAnEntryLoopCounts(t *testing.T) {
 	}
 	once := []byte{opLoop, blockEmpty, opBlock, blockEmpty, opI32Const, 1, opBrTable, 1, 1, 0, opEnd, opEnd}
 	a.fn(void, 0, cat(once, nops)...)
-	a.export("run", kindFunc, a.fn(void, 0, opCall, 0))
+	a.export("run", binary.KindFunc, a.fn(void, 0, opCall, 0))
 	h := host{}
 	call(t, h.mustStart(t, mustRewrite(t, a.bytes(), Options{Interval: 17})), "run")
 	if h.spends == 0 {
@@ -176,9 +178,9 @@ func TestBulkInstructionsCountBySize(t *testing.T) {
 	size := []byte{0x20, 0}
 	at := []byte{opI32Const, 0}
 	sig := a.sig([]byte{i32}, nil)
-	a.export("fill", kindFunc, a.fn(sig, 0, cat(at, []byte{opI32Const, 7}, size, []byte{opMisc, 11, 0})...))
-	a.export("copy", kindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 10, 0, 0})...))
-	a.export("init", kindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 8, 0, 0})...))
+	a.export("fill", binary.KindFunc, a.fn(sig, 0, cat(at, []byte{opI32Const, 7}, size, []byte{opMisc, 11, 0})...))
+	a.export("copy", binary.KindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 10, 0, 0})...))
+	a.export("init", binary.KindFunc, a.fn(sig, 0, cat(at, at, size, []byte{opMisc, 8, 0, 0})...))
 	h := host{}
 	m := h.mustStart(t, mustRewrite(t, a.bytes(), Options{Interval: 10}))
 	for _, export := range []string{"fill", "copy"} {

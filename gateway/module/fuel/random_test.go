@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/module/binary"
 )
 
 // program writes random modules that end: every loop counts a local of its own down, and recursion counts parameter 0
@@ -27,7 +29,7 @@ func randomModule(seed uint64) []byte {
 	a := &asm{mems: [][]byte{{0, 1}}}
 	note, fn := a.sig([]byte{i32}, []byte{i32}), a.sig([]byte{i32, i32}, []byte{i32})
 	a.importFunc("note", note)
-	a.tables = [][]byte{{typeFuncref, 0, 8}}
+	a.tables = [][]byte{{binary.TypeFuncref, 0, 8}}
 	a.globals = [][]byte{{i32, 1, opI32Const, 3, opEnd}}
 	var slots [][]byte
 	for range 8 {
@@ -39,7 +41,7 @@ func randomModule(seed uint64) []byte {
 		code := cat(p.statements(4), []byte{0x20, 2, 0x20, 3, 0x73})
 		a.fn(fn, 4+maxLoops, code...)
 	}
-	a.export("run", kindFunc, 1)
+	a.export("run", binary.KindFunc, 1)
 	return a.bytes()
 }
 
@@ -51,7 +53,7 @@ func (p *program) value(n int) []byte {
 	}
 	switch p.IntN(5) {
 	case 0:
-		return appendS32([]byte{opI32Const}, int32(p.Uint32()))
+		return binary.AppendS32([]byte{opI32Const}, int32(p.Uint32()))
 	case 1:
 		return []byte{opGlobalGet, 0}
 	case 2:

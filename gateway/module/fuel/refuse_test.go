@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/module/binary"
 )
 
 func TestRefusals(t *testing.T) {
@@ -17,14 +19,14 @@ func TestRefusals(t *testing.T) {
 		a.fn(a.sig(nil, nil), 0)
 		return a.bytes()
 	}
-	own := &asm{imports: [][]byte{cat(text(DefaultModule), text(DefaultName), []byte{kindFunc, 0})}}
+	own := &asm{imports: [][]byte{cat(text(DefaultModule), text(DefaultName), []byte{binary.KindFunc, 0})}}
 	own.sig(nil, nil)
 	export := &asm{}
-	export.export(GlobalExport, kindFunc, export.fn(export.sig(nil, nil), 0))
+	export.export(GlobalExport, binary.KindFunc, export.fn(export.sig(nil, nil), 0))
 	beyond := &asm{}
 	beyond.fn(beyond.sig(nil, nil), 0)
-	beyond.export("refill", kindFunc, 1)
-	fuelExport := &asm{exports: [][]byte{cat(text("x"), []byte{kindGlobal, 0})}}
+	beyond.export("refill", binary.KindFunc, 1)
+	fuelExport := &asm{exports: [][]byte{cat(text("x"), []byte{binary.KindGlobal, 0})}}
 	locals := &asm{}
 	locals.funcs, locals.codes = [][]byte{{locals.sig(nil, nil)}}, [][]byte{{8, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, i32, opEnd}}
 
@@ -57,7 +59,7 @@ func TestRefusals(t *testing.T) {
 		"import of the spend":   {own.bytes(), "imports"},
 		"export of the name":    {export.bytes(), "exports"},
 		"locals":                {locals.bytes(), "4294967295 locals"},
-		"large table":           {(&asm{tables: [][]byte{{typeFuncref, 0, 0xff, 0xff, 0xff, 1}}}).bytes(), "table of"},
+		"large table":           {(&asm{tables: [][]byte{{binary.TypeFuncref, 0, 0xff, 0xff, 0xff, 1}}}).bytes(), "table of"},
 		"shared memory":         {(&asm{mems: [][]byte{{3, 1, 1}}}).bytes(), "flags of limits 0x3"},
 		"memory64":              {(&asm{mems: [][]byte{{4, 1}}}).bytes(), "flags of limits 0x4"},
 		"memories":              {(&asm{mems: [][]byte{{0, 1}, {0, 1}}}).bytes(), "more than one memory"},
@@ -70,7 +72,7 @@ func TestRefusals(t *testing.T) {
 		"number":                {[]byte("\x00asm\x01\x00\x00\x00\x01\xff\xff\xff\xff\x1f"), "32 bits"},
 		"element form":          {(&asm{elems: [][]byte{{8, 0}}}).bytes(), "form of element segment 8"},
 		"code without function": {(&asm{codes: [][]byte{{2, 0, opEnd}}}).bytes(), "1 functions have code, 0 are declared"},
-		"function without code": {(&asm{types: [][]byte{{formFunc, 0, 0}}, funcs: [][]byte{{0}}}).bytes(), "0 functions have code, 1 are declared"},
+		"function without code": {(&asm{types: [][]byte{{binary.FormFunc, 0, 0}}, funcs: [][]byte{{0}}}).bytes(), "0 functions have code, 1 are declared"},
 	} {
 		out, err := Rewrite(c.wasm, Options{})
 		if !errors.Is(err, ErrRefused) || out != nil {

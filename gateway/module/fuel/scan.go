@@ -1,5 +1,7 @@
 package fuel
 
+import "github.com/posternhq/postern/gateway/module/binary"
+
 // label is an open block. loop is 1 + the site of the header, or 0 if it is not a loop.
 type label struct {
 	loop   uint32
@@ -12,85 +14,85 @@ const maxLocals = 50_000
 
 // scanner reads function bodies.
 type scanner struct {
-	reader
+	binary.Reader
 	m        *module
 	f        *body
 	labels   []label
 	straight bool // no call and no branch so far
 }
 
-func (m *module) code(r *reader) {
-	at := r.pos
-	n := r.count(2, "functions")
-	if want := m.funcs - m.funcImports; uint32(n) != want && r.err == nil {
-		r.fail(at, "%d functions have code, %d are declared", n, want)
+func (m *module) code(r *binary.Reader) {
+	at := r.Pos
+	n := r.Count(2, "functions")
+	if want := m.funcs - m.funcImports; uint32(n) != want && r.Err == nil {
+		r.Fail(at, "%d functions have code, %d are declared", n, want)
 		return
 	}
 	m.bodies = make([]body, n)
-	m.sites = make([]site, 0, (r.end-r.pos)/32)
+	m.sites = make([]site, 0, (r.End-r.Pos)/32)
 	s := scanner{m: m}
 	for i := range n {
-		s.reader, s.f = r.sub(r.count(1, "bytes of code")), &m.bodies[i]
+		s.Reader, s.f = r.Sub(r.Count(1, "bytes of code")), &m.bodies[i]
 		s.function()
-		r.join(&s.reader, "function")
-		if r.err != nil {
+		r.Join(&s.Reader, "function")
+		if r.Err != nil {
 			return
 		}
 	}
 }
 
 func (s *scanner) function() {
-	at := s.pos
+	at := s.Pos
 	s.f.start = uint32(at)
 	s.f.firstSite = uint32(len(s.m.sites))
 	locals := uint64(0)
-	for range s.count(2, "groups of locals") {
-		locals += uint64(s.u32())
-		s.valueType()
+	for range s.Count(2, "groups of locals") {
+		locals += uint64(s.U32())
+		s.ValueType()
 	}
 	if locals > maxLocals {
-		s.fail(at, "%d locals, more than %d", locals, maxLocals)
+		s.Fail(at, "%d locals, more than %d", locals, maxLocals)
 	}
-	s.f.code, s.f.end = uint32(s.pos), uint32(s.end)
+	s.f.code, s.f.end = uint32(s.Pos), uint32(s.End)
 	s.labels = append(s.labels[:0], label{})
 	s.straight = true
-	for len(s.labels) > 0 && s.err == nil {
+	for len(s.labels) > 0 && s.Err == nil {
 		s.instruction()
 	}
 }
 
 func (s *scanner) instruction() {
-	at := s.pos
-	op := s.byte()
+	at := s.Pos
+	op := s.Byte()
 	if op <= opCallIndirect && op > opLoop {
 		s.straight = false // every branch, call, if, else and return
 	}
-	switch imm := immediates[op]; imm {
-	case immNone:
-	case immIndex:
-		s.u32()
-	case immMem:
-		s.u32()
-		s.u32()
-	case immI32:
-		s.skipLEB(5)
-	case immI64:
-		s.skipLEB(10)
-	case immCall:
+	switch imm := binary.Immediates[op]; imm {
+	case binary.ImmNone:
+	case binary.ImmIndex:
+		s.U32()
+	case binary.ImmMem:
+		s.U32()
+		s.U32()
+	case binary.ImmI32:
+		s.SkipLEB(5)
+	case binary.ImmI64:
+		s.SkipLEB(10)
+	case binary.ImmCall:
 		s.funcIndex(siteCall)
-	case immBlock:
+	case binary.ImmBlock:
 		s.block(op, at)
-	case immEnd:
+	case binary.ImmEnd:
 		s.endBlock(at)
-	case immBranch:
+	case binary.ImmBranch:
 		s.branch(op, at)
-	case immBrTable:
+	case binary.ImmBrTable:
 		s.branchTable(at)
-	case immGlobal:
-		s.m.globalIndex(&s.reader)
-	case immCallIndirect:
-		s.m.typeIndex(&s.reader)
-		s.u32()
+	case binary.ImmGlobal:
+		s.m.globalIndex(&s.Reader)
+	case binary.ImmCallIndirect:
+		s.m.typeIndex(&s.Reader)
+		s.U32()
 		s.f.indirect = true
 	default:
 		s.rare(imm, at)
@@ -98,70 +100,17 @@ func (s *scanner) instruction() {
 }
 
 // rare reads the immediates of the less frequent instructions.
-func (s *scanner) rare(imm immediate, at int) {
+func (s *scanner) rare(imm binary.Immediate, at int) {
 	switch imm {
-	case immNone:
-	case immIndex:
-		s.u32()
-	case immMem:
-		s.u32()
-		s.u32()
-	case immMemLane:
-		s.u32()
-		s.u32()
-		s.skip(1)
-	case immZero:
-		s.want(0, "reserved byte")
-	case immZeroTwo:
-		s.want(0, "reserved byte")
-		s.want(0, "reserved byte")
-	case immIndexZero:
-		s.u32()
-		s.want(0, "reserved byte")
-	case immIndexTwo:
-		s.u32()
-		s.u32()
-	case immLane:
-		s.skip(1)
-	case immF32:
-		s.skip(4)
-	case immF64:
-		s.skip(8)
-	case imm16:
-		s.skip(16)
-	case immSelect:
-		s.want(1, "number of types")
-		s.valueType()
-	case immRefType:
-		s.refType()
-	case immRefFunc:
+	case binary.ImmRefFunc:
 		s.funcIndex(siteRef)
-	case immMisc, immVector:
-		s.prefixed(imm, at)
+	case binary.ImmMisc:
+		s.bulk(s.Prefixed(imm, at), at)
+	case binary.ImmVector:
+		s.Prefixed(imm, at)
 	default:
-		s.fail(at, "unknown instruction %#x", s.b[at])
+		s.Immediate(imm, at)
 	}
-}
-
-// prefixed reads an instruction of two bytes. The second is a LEB128 number, but the runtime looks at single bytes and takes
-// the 0x01 that ends numbers of 0x80 and above for a nop. So nothing but the shortest encoding may pass, lest the two
-// disagree on where instructions begin.
-func (s *scanner) prefixed(imm immediate, at int) {
-	op := s.byte()
-	kind := immUnknown
-	if imm == immVector {
-		if kind = simdImmediates[op]; op >= 0x80 {
-			s.want(1, "second byte of a vector opcode")
-		}
-	} else if int(op) < len(miscImmediates) {
-		kind = miscImmediates[op]
-		s.bulk(op, at)
-	}
-	if kind == immUnknown {
-		s.fail(at, "unknown instruction %#x %#x", s.b[at], op)
-		return
-	}
-	s.rare(kind, at)
 }
 
 // A step of a bulk instruction is 16 KiB, which take one or two microseconds; an entry of a table has 8 bytes.
@@ -182,10 +131,10 @@ func (s *scanner) bulk(op byte, at int) {
 
 // funcIndex reads the index of a function, of which only those that move are sites.
 func (s *scanner) funcIndex(kind siteKind) {
-	at := s.pos
-	f := s.u32()
+	at := s.Pos
+	f := s.U32()
 	if f >= s.m.funcs {
-		s.fail(at, "function %d of %d", f, s.m.funcs)
+		s.Fail(at, "function %d of %d", f, s.m.funcs)
 		return
 	}
 	if f >= s.m.funcImports {
@@ -195,25 +144,25 @@ func (s *scanner) funcIndex(kind siteKind) {
 
 // add adds a site that ends here.
 func (s *scanner) add(x site) {
-	x.size = uint8(s.pos - int(x.at))
+	x.size = uint8(s.Pos - int(x.at))
 	s.m.sites = append(s.m.sites, x)
 }
 
 func (s *scanner) block(op byte, at int) {
 	l := label{}
-	switch t := s.s33(); {
+	switch t := s.S33(); {
 	case t >= 0:
 		if t >= int64(len(s.m.params)) {
-			s.fail(at, "type %d of %d", t, len(s.m.params))
+			s.Fail(at, "type %d of %d", t, len(s.m.params))
 			return
 		}
 		l.params = s.m.params[t]
-	case t == -0x40, t >= -5, t == typeFuncref-0x80, t == typeExtern-0x80:
+	case t == -0x40, t >= -5, t == binary.TypeFuncref-0x80, t == binary.TypeExtern-0x80:
 	default:
-		s.fail(at, "unknown type of block %d", t)
+		s.Fail(at, "unknown type of block %d", t)
 	}
 	if op == opLoop {
-		s.add(site{at: uint32(s.pos), kind: siteLoop})
+		s.add(site{at: uint32(s.Pos), kind: siteLoop})
 		l.loop = uint32(len(s.m.sites))
 		if s.straight && s.f.entryLoop == 0 {
 			s.f.entryLoop = l.loop
@@ -233,7 +182,7 @@ func (s *scanner) endBlock(at int) {
 // target returns the site of the loop at depth d, if it is one, and the number of its parameters.
 func (s *scanner) target(d uint32, at int) (loop *site, params uint32) {
 	if int64(d) >= int64(len(s.labels)) {
-		s.fail(at, "label %d of %d", d, len(s.labels))
+		s.Fail(at, "label %d of %d", d, len(s.labels))
 		return nil, 0
 	}
 	l := s.labels[len(s.labels)-1-int(d)]
@@ -244,7 +193,7 @@ func (s *scanner) target(d uint32, at int) (loop *site, params uint32) {
 }
 
 func (s *scanner) branch(op byte, at int) {
-	depth := s.u32()
+	depth := s.U32()
 	loop, params := s.target(depth, at)
 	if loop == nil {
 		return
@@ -263,8 +212,8 @@ func (s *scanner) branch(op byte, at int) {
 }
 
 func (s *scanner) branchTable(at int) {
-	for range s.count(1, "labels") + 1 {
-		if loop, _ := s.target(s.u32(), at); loop != nil {
+	for range s.Count(1, "labels") + 1 {
+		if loop, _ := s.target(s.U32(), at); loop != nil {
 			loop.loop = branchesAtHeader
 		}
 	}

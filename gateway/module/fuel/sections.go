@@ -1,144 +1,102 @@
 package fuel
 
-const (
-	typeI32     = 0x7f
-	typeFuncref = 0x70
-	typeExtern  = 0x6f
-	opEnd       = 0x0b
-	formFunc    = 0x60
-)
-
-// Kinds of imports and exports.
-const (
-	kindFunc = iota
-	kindTable
-	kindMemory
-	kindGlobal
-)
+import "github.com/posternhq/postern/gateway/module/binary"
 
 // extended is the payload of a list of n entries with one more entry at its end.
 func extended(n int, entries, added []byte) []byte {
 	out := make([]byte, 0, 5+len(entries)+len(added))
-	out = appendU32(out, uint32(n)+1)
+	out = binary.AppendU32(out, uint32(n)+1)
 	return append(append(out, entries...), added...)
 }
 
-func (r *reader) valueType() {
-	at := r.pos
-	if t := r.byte(); (t < 0x7b || t > typeI32) && t != typeFuncref && t != typeExtern {
-		r.fail(at, "unknown value type %#x", t)
-	}
-}
-
-func (r *reader) refType() {
-	at := r.pos
-	if t := r.byte(); t != typeFuncref && t != typeExtern {
-		r.fail(at, "unknown reference type %#x", t)
-	}
-}
-
-func (m *module) types(r *reader) []byte {
-	n := r.count(3, "types")
-	start := r.pos
+func (m *module) types(r *binary.Reader) []byte {
+	n := r.Count(3, "types")
+	start := r.Pos
 	m.params = make([]uint32, 0, n)
 	for range n {
-		r.want(formFunc, "form of a type")
-		params := r.count(1, "parameters")
+		r.Want(binary.FormFunc, "form of a type")
+		params := r.Count(1, "parameters")
 		for range params {
-			r.valueType()
+			r.ValueType()
 		}
-		for range r.count(1, "results") {
-			r.valueType()
+		for range r.Count(1, "results") {
+			r.ValueType()
 		}
 		m.params = append(m.params, uint32(params))
 	}
-	return extended(n, r.b[start:r.pos], []byte{formFunc, 0, 0})
+	return extended(n, r.B[start:r.Pos], []byte{binary.FormFunc, 0, 0})
 }
 
-func (m *module) imports(r *reader) []byte {
-	n := r.count(4, "imports")
-	start := r.pos
+func (m *module) imports(r *binary.Reader) []byte {
+	n := r.Count(4, "imports")
+	start := r.Pos
 	for range n {
 		m.oneImport(r)
 	}
 	m.funcs = m.funcImports
-	added := appendName(appendName(nil, m.opts.Module), m.opts.Name)
-	added = appendU32(append(added, kindFunc), m.spendType())
-	return extended(n, r.b[start:r.pos], added)
+	added := binary.AppendName(binary.AppendName(nil, m.opts.Module), m.opts.Name)
+	added = binary.AppendU32(append(added, binary.KindFunc), m.spendType())
+	return extended(n, r.B[start:r.Pos], added)
 }
 
-func (m *module) oneImport(r *reader) {
-	at := r.pos
-	module, name := r.name(), r.name()
-	switch kind := r.byte(); {
-	case r.err != nil:
-	case kind == kindFunc:
+func (m *module) oneImport(r *binary.Reader) {
+	at := r.Pos
+	module, name := r.Name(), r.Name()
+	switch kind := r.Byte(); {
+	case r.Err != nil:
+	case kind == binary.KindFunc:
 		m.typeIndex(r)
 		m.funcImports++
 		if module == m.opts.Module && name == m.opts.Name {
-			r.fail(at, "the module imports %q of %q itself", name, module)
+			r.Fail(at, "the module imports %q of %q itself", name, module)
 		}
-	case kind == kindTable:
-		r.refType()
-		r.limits()
+	case kind == binary.KindTable:
+		r.RefType()
+		r.Limits()
 		m.tables++
-	case kind == kindMemory:
+	case kind == binary.KindMemory:
 		m.memory(r)
-	case kind == kindGlobal:
-		r.valueType()
-		r.byte()
+	case kind == binary.KindGlobal:
+		r.ValueType()
+		r.Byte()
 		m.globals++
 	default:
-		r.fail(at, "unknown kind of import %#x", kind)
+		r.Fail(at, "unknown kind of import %#x", kind)
 	}
 }
 
-func (m *module) typeIndex(r *reader) uint32 {
-	at := r.pos
-	t := r.u32()
+func (m *module) typeIndex(r *binary.Reader) uint32 {
+	at := r.Pos
+	t := r.U32()
 	if int64(t) >= int64(len(m.params)) {
-		r.fail(at, "type %d of %d", t, len(m.params))
+		r.Fail(at, "type %d of %d", t, len(m.params))
 		return 0
 	}
 	return t
 }
 
-func (m *module) functions(r *reader) []byte {
-	n := r.count(1, "functions")
-	start := r.pos
+func (m *module) functions(r *binary.Reader) []byte {
+	n := r.Count(1, "functions")
+	start := r.Pos
 	for range n {
 		m.typeIndex(r)
 	}
 	m.funcs += uint32(n)
-	return extended(n, r.b[start:r.pos], appendU32(nil, m.spendType()))
+	return extended(n, r.B[start:r.Pos], binary.AppendU32(nil, m.spendType()))
 }
 
-// limits reads the limits of a table or memory. Shared and 64-bit ones are refused.
-func (r *reader) limits() (lo, hi uint32, bounded bool) {
-	at := r.pos
-	switch flags := r.byte(); flags {
-	case 0:
-		return r.u32(), 0, false
-	case 1:
-		return r.u32(), r.u32(), true
-	default:
-		r.fail(at, "unknown flags of limits %#x", flags)
-		return 0, 0, false
-	}
-}
-
-func (m *module) memory(r *reader) {
-	at := r.pos
-	r.limits()
+func (m *module) memory(r *binary.Reader) {
+	at := r.Pos
+	r.Limits()
 	if m.memories++; m.memories > 1 {
-		r.fail(at, "more than one memory")
+		r.Fail(at, "more than one memory")
 	}
 }
 
 // tableSection writes each table anew, with a maximum of at most Options.MaxTable.
-func (m *module) tableSection(r *reader) []byte {
-	n := r.count(3, "tables")
-	out := appendU32(nil, uint32(n))
+func (m *module) tableSection(r *binary.Reader) []byte {
+	n := r.Count(3, "tables")
+	out := binary.AppendU32(nil, uint32(n))
 	for range n {
 		out = m.table(r, out)
 		m.tables++
@@ -146,23 +104,23 @@ func (m *module) tableSection(r *reader) []byte {
 	return out
 }
 
-func (m *module) table(r *reader, out []byte) []byte {
-	at := r.pos
-	initialised := r.more() && r.b[r.pos] == 0x40
+func (m *module) table(r *binary.Reader, out []byte) []byte {
+	at := r.Pos
+	initialised := r.More() && r.B[r.Pos] == 0x40
 	if initialised {
-		r.skip(1)
-		r.want(0, "byte after 0x40")
+		r.Skip(1)
+		r.Want(0, "byte after 0x40")
 	}
-	r.refType()
-	out = append(out, r.b[at:r.pos]...)
-	lo, hi, bounded := r.limits()
+	r.RefType()
+	out = append(out, r.B[at:r.Pos]...)
+	lo, hi, bounded := r.Limits()
 	if lo > m.opts.MaxTable {
-		r.fail(at, "table of %d entries, more than %d", lo, m.opts.MaxTable)
+		r.Fail(at, "table of %d entries, more than %d", lo, m.opts.MaxTable)
 	}
 	if !bounded || hi > m.opts.MaxTable {
 		hi = m.opts.MaxTable
 	}
-	out = appendU32(appendU32(append(out, 1), lo), hi)
+	out = binary.AppendU32(binary.AppendU32(append(out, 1), lo), hi)
 	if initialised {
 		w := m.patch(r)
 		w.constExpr()
@@ -171,75 +129,75 @@ func (m *module) table(r *reader, out []byte) []byte {
 	return out
 }
 
-func (m *module) globalSection(r *reader) []byte {
-	n := r.count(4, "globals")
+func (m *module) globalSection(r *binary.Reader) []byte {
+	n := r.Count(4, "globals")
 	m.globals += uint32(n)
 	w := m.patch(r)
 	for range n {
-		r.valueType()
-		r.byte()
+		r.ValueType()
+		r.Byte()
 		w.constExpr()
 	}
-	added := append(appendS32([]byte{typeI32, 1, opI32Const}, m.opts.Interval), opEnd)
-	added = append(added, typeI32, 1, opI32Const, 0, opEnd)
+	added := append(binary.AppendS32([]byte{binary.TypeI32, 1, opI32Const}, m.opts.Interval), opEnd)
+	added = append(added, binary.TypeI32, 1, opI32Const, 0, opEnd)
 	return extended(n+1, w.done(), added)
 }
 
-func (m *module) exports(r *reader) []byte {
-	n := r.count(3, "exports")
+func (m *module) exports(r *binary.Reader) []byte {
+	n := r.Count(3, "exports")
 	w := m.patch(r)
 	for range n {
-		at := r.pos
-		if r.name() == GlobalExport && r.err == nil {
-			r.fail(at, "the module exports %q itself", GlobalExport)
+		at := r.Pos
+		if r.Name() == GlobalExport && r.Err == nil {
+			r.Fail(at, "the module exports %q itself", GlobalExport)
 		}
-		switch r.byte() {
-		case kindFunc:
+		switch r.Byte() {
+		case binary.KindFunc:
 			w.funcIndex()
-		case kindGlobal:
+		case binary.KindGlobal:
 			m.globalIndex(r)
 		default:
-			r.u32()
+			r.U32()
 		}
 	}
-	added := append(appendName(nil, GlobalExport), kindGlobal)
-	return extended(n, w.done(), appendU32(added, m.fuelGlobal()))
+	added := append(binary.AppendName(nil, GlobalExport), binary.KindGlobal)
+	return extended(n, w.done(), binary.AppendU32(added, m.fuelGlobal()))
 }
 
-func (m *module) globalIndex(r *reader) {
-	at := r.pos
-	if g := r.u32(); g >= m.globals {
-		r.fail(at, "global %d of %d", g, m.globals)
+func (m *module) globalIndex(r *binary.Reader) {
+	at := r.Pos
+	if g := r.U32(); g >= m.globals {
+		r.Fail(at, "global %d of %d", g, m.globals)
 	}
 }
 
 // checkVerbatim reads a section that stays as it is.
-func (m *module) checkVerbatim(r *reader, id byte) {
+func (m *module) checkVerbatim(r *binary.Reader, id byte) {
 	switch id {
-	case secMemory:
-		for range r.count(2, "memories") {
+	case binary.SecMemory:
+		for range r.Count(2, "memories") {
 			m.memory(r)
 		}
-	case secDataCount:
-		r.u32()
-	case secData:
-		for range r.count(2, "data segments") {
+	case binary.SecDataCount:
+		r.U32()
+	case binary.SecData:
+		for range r.Count(2, "data segments") {
 			m.dataSegment(r)
 		}
 	}
 }
 
-func (m *module) dataSegment(r *reader) {
-	at := r.pos
-	switch form := r.u32(); form {
+func (m *module) dataSegment(r *binary.Reader) {
+	at := r.Pos
+	switch form := r.U32(); form {
 	case 0, 2:
 		if form == 2 {
-			r.want(0, "index of the memory")
+			r.Want(0, "index of the memory")
 		}
 		m.noFuncExpr(r)
 	case 1:
 	default:
-		r.fail(at, "unknown form of data segment %d", form)
+		r.Fail(at, "unknown form of data segment %d", form)
 	}
-	r.skip(r.count(1, "data bytes"))
+	r.Skip(r.Count(1, "data bytes"))
 }
