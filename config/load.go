@@ -19,6 +19,9 @@ type Options struct {
 	Env       []string   // as os.Environ, which nil stands for
 	Overrides []Override // flags, over everything else, in order
 	Strict    bool       // unknown keys are errors
+	// Check finds what only the parts that use a configuration can see, as settings of filters; nil: nothing. It sees
+	// configurations without errors alone, and says of each problem its Key and Message.
+	Check func(*Config) []Problem
 }
 
 // EmbeddedPrometheus is monitoring.endpoint when there is no file at all: the
@@ -38,6 +41,11 @@ func Load(o Options) (*Config, Report, error) {
 		return nil, *l.report, err
 	}
 	c := l.build()
+	if o.Check != nil && len(l.report.errors) == 0 {
+		for _, p := range o.Check(c) {
+			l.report.fail(l.place(p.Key, p.Message))
+		}
+	}
 	slices.SortStableFunc(l.report.errors, byPlace)
 	slices.SortStableFunc(l.report.Warnings, byPlace)
 	if len(l.report.errors) > 0 {

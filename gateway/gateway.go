@@ -19,6 +19,7 @@ import (
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/admin"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/listener"
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/telemetry"
@@ -60,6 +61,7 @@ type snapshot struct {
 	config  *config.Config
 	handler exchange.Handler
 	stages  []exchange.Stage
+	filters *filter.Set
 }
 
 // New makes a gateway of a configuration. It opens no port and asks nobody yet. Close it, or Run it, which does.
@@ -97,9 +99,14 @@ func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 	if err := telemetry.SetLevel(c.Postern.Log.Level); err != nil { // the configuration has checked it
 		return err
 	}
+	old := g.current.Load()
 	g.long.use(n)
 	stages := p.chain()
-	g.current.Store(&snapshot{config: c, handler: link(stages), stages: stages})
+	g.current.Store(&snapshot{config: c, handler: link(stages), stages: stages, filters: n.filters})
+	n.filters.Use()
+	if old != nil {
+		old.filters.Retire() // requests that came before keep it until they end
+	}
 	g.long.observe.SetAccess(observe.Access{
 		On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling, TrustedProxies: c.Postern.TrustedProxies,
 	})
@@ -110,8 +117,15 @@ func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 // Log is the gateway's log.
 func (g *Gateway) Log() *zerolog.Logger { return &g.log }
 
-// serve has the current snapshot answer.
-func (g *Gateway) serve(x *exchange.Exchange) { g.current.Load().handler(x) }
+// serve has the current snapshot answer. One whose filters have ended between the look and the share has a successor.
+func (g *Gateway) serve(x *exchange.Exchange) {
+	for {
+		if s := g.current.Load(); s.filters.Acquire(x) {
+			s.handler(x)
+			return
+		}
+	}
+}
 
 // Addresses blocks until the listeners are open, or ctx has ended.
 func (g *Gateway) Addresses(ctx context.Context) (Addresses, error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/authz"
+	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
 )
@@ -19,6 +20,7 @@ type lasting struct {
 	limit      *limit.Stage
 	limits     limit.Options
 	authorizer *authz.Authorizer // decides what modules do in a caller's name, too
+	filters    *filter.Set       // each configuration's own; the filters in it are taken over
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -30,6 +32,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 	err := n.kubeProxy(l, c.Postern.Kube)
 	if err == nil {
 		err = n.services.follow(l, c)
+	}
+	if err == nil {
+		err = n.filterSet(l, c) // last: when it fails, the set is still the one before
 	}
 	if err != nil {
 		for _, f := range n.closers(old) {

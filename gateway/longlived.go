@@ -15,6 +15,8 @@ import (
 	"github.com/posternhq/postern/gateway/authn"
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/filter/kinds"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manager"
@@ -30,6 +32,7 @@ type longLived struct {
 	modules  *manager.Manager
 	authn    *authn.Metrics
 	authz    *authz.Metrics
+	filters  *filter.Options
 
 	current atomic.Pointer[lasting]
 	retired []func() // close what a reload has replaced; one reload at a time adds to it
@@ -61,6 +64,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		}
 		g.log.Warn().Err(err).Msg("modules are compiled at each start: set postern.modules.cacheDir")
 	}
+	l.filters = &filter.Options{Kinds: kinds.All, Env: filter.Env{Log: g.log, CacheDir: cache}, Metrics: filter.NewMetrics(g.registry)}
 	if l.engine, err = module.NewEngine(ctx, module.Options{CacheDir: cache, Log: g.log}); err != nil {
 		return nil, err
 	}
@@ -85,6 +89,9 @@ func (l *longLived) close() (err error) {
 	l.closing.Do(func() {
 		for _, f := range append(l.current.Load().closers(new(lasting)), l.retired...) {
 			f()
+		}
+		if set := l.current.Load().filters; set != nil {
+			set.Retire()
 		}
 		err = l.engine.Close(context.Background())
 	})

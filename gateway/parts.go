@@ -8,6 +8,7 @@ import (
 	"github.com/posternhq/postern/gateway/core"
 	"github.com/posternhq/postern/gateway/dispatch"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/impersonation"
 	"github.com/posternhq/postern/gateway/kapis"
 	"github.com/posternhq/postern/gateway/requestinfo"
@@ -18,6 +19,7 @@ import (
 type parts struct {
 	observe, requestInfo, limit, authentication, audit, dispatch, impersonation exchange.Stage
 	authorization, selfReview, kubeProxy, modules, core                         exchange.Stage
+	filters                                                                     *filter.Set
 }
 
 // assemble makes the stages of c out of what is long-lived, and what that is from then on.
@@ -28,6 +30,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		return nil, nil, err
 	}
 	return &parts{
+		filters:        n.filters,
 		observe:        l.observe,
 		requestInfo:    requestinfo.New(),
 		limit:          n.limit,

@@ -38,7 +38,7 @@ func newConfigCheckCommand() *cobra.Command {
 		if *output != "text" && *output != "json" {
 			return fmt.Errorf("unknown output %q: want text or json", *output)
 		}
-		options, err := flags.Options()
+		options, err := loadOptions(flags)
 		if err != nil {
 			return err
 		}

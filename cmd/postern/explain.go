@@ -63,7 +63,7 @@ func explainConfig(set *pflag.FlagSet, flags *config.Flags) (*config.Config, err
 	if !needed {
 		return config.Default(), nil
 	}
-	options, err := flags.Options()
+	options, err := loadOptions(flags)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ func newRunCommand() *cobra.Command {
 	}
 	flags := config.BindFlags(command.Flags())
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		options, err := flags.Options()
+		options, err := loadOptions(flags)
 		if err != nil {
 			return err
 		}

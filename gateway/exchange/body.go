@@ -101,3 +101,18 @@ func (x *Exchange) Tunnel(f func(client net.Conn) error) {
 		}
 	})
 }
+
+// TakeStream takes the answer's streamed body away from it, so that somebody can look at it, or put another one in its
+// place with StreamBody; size as there. Who takes it closes it. Nil if the answer has no such body.
+func (x *Exchange) TakeStream() (body io.ReadCloser, size int) {
+	resp := &x.HTTP.Response
+	s, ok := resp.BodyStream().(*stream)
+	if !ok || s.x == nil || x.served {
+		return nil, 0
+	}
+	body, size = s.body, resp.Header.ContentLength()
+	s.body = io.NopCloser(nil)
+	resp.ResetBody() // the exchange is the handler's again
+	resp.ImmediateHeaderFlush = false
+	return body, size
+}

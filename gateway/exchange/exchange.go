@@ -81,6 +81,9 @@ type Exchange struct {
 	// MaxBody is how many bytes of the request's body may go on to a backend; 0: any number.
 	MaxBody int64
 
+	// Passes counts how often filters have passed x on, Inside how many of them wait for that to return.
+	Passes, Inside int
+
 	// Path is scratch for the decoded path that Info's strings alias.
 	Path []byte
 

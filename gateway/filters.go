@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/filter/kinds"
+)
+
+// CheckConfig finds what is wrong with a configuration that only the parts which use it can see: settings of filters.
+// It is config.Options.Check. Nothing is started, no file is written.
+func CheckConfig(c *config.Config) (problems []config.Problem) {
+	opts := &filter.Options{Kinds: kinds.All, Env: filter.Env{Log: zerolog.Nop()}, Metrics: filter.NewMetrics(prometheus.NewRegistry())}
+	for i, spec := range filterSpecs(c) {
+		if err := filter.Check(spec, opts); err != nil {
+			problems = append(problems, filterProblem(i, err))
+		}
+	}
+	return problems
+}
+
+// filterProblem places what is wrong with the filter of that index.
+func filterProblem(i int, err error) config.Problem {
+	p := config.Problem{Key: fmt.Sprintf("postern.filters[%d]", i), Message: err.Error()}
+	var wrong *filter.SettingError
+	if errors.As(err, &wrong) && wrong.Key != "" {
+		p.Key, p.Message = p.Key+"."+wrong.Key, wrong.Err.Error()
+	}
+	return p
+}
+
+// filterSpecs are the filters of c.
+func filterSpecs(c *config.Config) []filter.Spec {
+	specs := make([]filter.Spec, len(c.Postern.Filters))
+	for i, f := range c.Postern.Filters {
+		specs[i] = filter.Spec{
+			Name: f.Name, Kind: f.Kind, Before: filter.Position(f.Before), Match: filter.Rules(f.Match), Except: filter.Rules(f.Except),
+		}
+		if f.Settings != nil {
+			specs[i].Settings, _ = json.Marshal(f.Settings) // values of YAML always marshal
+		}
+	}
+	return specs
+}
+
+// filterSet makes the filters of c; those of the configuration before go on as far as their settings are the same.
+func (s *lasting) filterSet(l *longLived, c *config.Config) error {
+	set, err := filter.New(filterSpecs(c), s.filters, l.filters)
+	if err == nil {
+		s.filters = set
+		return nil
+	}
+	var wrong *filter.SpecError
+	if errors.As(err, &wrong) {
+		return errors.New(filterProblem(wrong.Index, wrong.Err).String())
+	}
+	return err
+}
