@@ -78,12 +78,17 @@ func (img *image) check(policy Policy) error {
 	if err := img.checkExports(); err != nil {
 		return err
 	}
+	return img.checkMemory(policy.Limits.Memory)
+}
+
+// checkMemory says why the guest cannot have its memory within limit, bytes.
+func (img *image) checkMemory(limit int64) error {
 	memory, ok := img.compiled.ExportedMemories()["memory"]
 	if !ok {
 		return errors.New(`does not export its memory as "memory"`)
 	}
-	if least := int64(memory.Min()) * pageSize; least > policy.Limits.Memory {
-		return fmt.Errorf("needs %d bytes of memory to start, more than its limit of %d", least, policy.Limits.Memory)
+	if least := int64(memory.Min()) * pageSize; least > limit {
+		return fmt.Errorf("needs %d bytes of memory to start, more than its limit of %d", least, limit)
 	}
 	return nil
 }
