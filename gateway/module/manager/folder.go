@@ -11,8 +11,12 @@ import (
 	"github.com/posternhq/postern/gateway/module"
 )
 
-// suffix is how a module's file name ends; other files in the folder are ignored.
-const suffix = ".wasm"
+const (
+	// suffix is how a module's file name ends; other files in the folder are ignored.
+	suffix = ".wasm"
+	// markSuffix is how the file beside a module's file is named that keeps the module from being served: a.wasm.disabled.
+	markSuffix = ".disabled"
+)
 
 // stamp tells whether a file may have changed, without reading it.
 type stamp struct {
@@ -22,11 +26,17 @@ type stamp struct {
 }
 
 func (s stamp) equal(o stamp) bool {
-	return s.size == o.size && s.modified.Equal(o.modified) && os.SameFile(s.info, o.info)
+	return s.info != nil && o.info != nil && s.size == o.size && s.modified.Equal(o.modified) && os.SameFile(s.info, o.info)
 }
 
-// list are the module files of a folder and their stamps. A folder that does not exist has none.
-func list(dir string) (map[string]stamp, error) {
+// file is one module file of the folder.
+type file struct {
+	stamp    stamp
+	disabled bool // its mark lies beside it
+}
+
+// list are the module files of a folder. A folder that does not exist has none.
+func list(dir string) (map[string]file, error) {
 	entries, err := os.ReadDir(dir)
 	if os.IsNotExist(err) {
 		return nil, nil
@@ -34,7 +44,13 @@ func list(dir string) (map[string]stamp, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the folder of modules: %w", err)
 	}
-	files := map[string]stamp{}
+	marked := map[string]bool{}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), markSuffix); ok {
+			marked[name] = true
+		}
+	}
+	files := map[string]file{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || !strings.HasSuffix(e.Name(), suffix) {
 			continue
@@ -44,7 +60,7 @@ func list(dir string) (map[string]stamp, error) {
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		files[e.Name()] = stamp{info.Size(), info.ModTime(), info}
+		files[e.Name()] = file{stamp{info.Size(), info.ModTime(), info}, marked[e.Name()]}
 	}
 	return files, nil
 }
@@ -64,4 +80,34 @@ func read(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%q has more than %d bytes", path, module.MaxSize)
 	}
 	return b, nil
+}
+
+// replace puts a file in the place of what has its name, if anything, by a rename: nobody sees half of it.
+func replace(path string, content []byte, mode os.FileMode) (err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(tmp.Name())
+		}
+	}()
+	_, err = tmp.Write(content)
+	if e := tmp.Chmod(mode); err == nil {
+		err = e
+	}
+	if e := tmp.Sync(); err == nil { // a crash after the rename must not leave an empty file
+		err = e
+	}
+	if e := tmp.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
 }

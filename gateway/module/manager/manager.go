@@ -3,6 +3,7 @@ package manager
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,42 +19,67 @@ const settle = 50 * time.Millisecond
 
 // Options configure a Manager.
 type Options struct {
+	// Dir is the folder of modules.
 	Dir string
+	// HistoryDir keeps what has served, to go back to it: up to 5 versions of each module. Empty: .postern in Dir.
+	HistoryDir string
 	// Interval is how often the folder is looked at when no event says that it changed.
 	Interval time.Duration
-	Policy   func(name string) module.Policy
-	Log      zerolog.Logger
+	// Policy is the configuration's word on a module; see SetPolicy.
+	Policy func(name string) module.Policy
+	// Rollout is how a new version of the module takes over; nil, or giving nil: at once. It is asked for each new version.
+	Rollout func(name string) *Rollout
+	Log     zerolog.Logger
 }
 
-// Manager keeps what a folder holds loaded: a new, changed or removed file takes effect without a restart. A module that
-// cannot be loaded leaves the one before it serving.
+// Manager keeps loaded what its sources want: the folder's files, and what Set was called with. A new, changed or removed
+// module takes effect without a restart. One that cannot be loaded leaves the one before it serving.
 type Manager struct {
 	engine *module.Engine
 	opts   Options
+	store  store
 	table  atomic.Pointer[Table]
 	policy atomic.Pointer[func(name string) module.Policy]
 	look   chan struct{}
+	broken chan broken
+	ops    chan *operation
 	ready  chan struct{} // closed after the first scan
+	ended  chan struct{} // closed when Run returns
 	once   sync.Once
 
-	mu    sync.Mutex // guards slots, and gen, err and loaded of each, for Status; only the manager's goroutine changes them
-	slots map[string]*slot
+	mu        sync.Mutex // guards what Status reads; only the manager's goroutine changes it
+	slots     map[string]*slot
+	rollbacks map[string]int64 // by reason
+	keepErr   error            // why the history could not be kept the last time
+
+	wantedMu sync.Mutex // guards wanted, by source; the lists are not changed
+	wanted   map[string][]Wanted
 
 	// Only of the manager's goroutine:
-	retired map[*module.Generation]struct{} // not closed yet
-	listErr string                          // why the folder could not be read the last time
+	retired  map[*module.Generation]struct{} // not closed yet
+	listErr  string                          // why the folder could not be read the last time
+	prepared *module.Generation              // loaded by an operation, for the look that follows
 }
 
-// New makes a manager of a folder; Run does the work.
+// New makes a manager; Run does the work.
 func New(engine *module.Engine, opts Options) *Manager {
+	if opts.HistoryDir == "" {
+		opts.HistoryDir = filepath.Join(opts.Dir, ".postern")
+	}
 	m := &Manager{
-		engine: engine, opts: opts, look: make(chan struct{}, 1), ready: make(chan struct{}),
-		slots: map[string]*slot{}, retired: map[*module.Generation]struct{}{},
+		engine: engine, opts: opts, store: store{opts.HistoryDir},
+		look: make(chan struct{}, 1), broken: make(chan broken, maxBroken), ops: make(chan *operation),
+		ready: make(chan struct{}), ended: make(chan struct{}),
+		slots: map[string]*slot{}, rollbacks: map[string]int64{}, wanted: map[string][]Wanted{},
+		retired: map[*module.Generation]struct{}{},
 	}
 	m.table.Store(&Table{})
 	m.policy.Store(&opts.Policy)
 	return m
 }
+
+// now is the time.
+func (m *Manager) now() time.Time { return time.Now() }
 
 // Table is what serves now.
 func (m *Manager) Table() *Table { return m.table.Load() }
@@ -75,7 +101,7 @@ func (m *Manager) Look() {
 	}
 }
 
-// Run watches the folder until ctx ends, then retires every module and waits until each has ended its requests. It
+// Run follows the sources until ctx ends, then retires every module and waits until each has ended its requests. It
 // returns nil.
 func (m *Manager) Run(ctx context.Context) error {
 	var events chan fsnotify.Event
@@ -99,10 +125,15 @@ func (m *Manager) Run(ctx context.Context) error {
 		m.once.Do(func() { close(m.ready) })
 		select {
 		case <-ctx.Done():
+			close(m.ended)
 			m.close()
 			return nil
 		case <-tick.C:
 		case <-m.look:
+		case b := <-m.broken:
+			m.rollBack(ctx, b)
+		case o := <-m.ops:
+			o.run(ctx)
 		case e := <-events:
 			watching = watching && !(e.Name == m.opts.Dir && e.Has(fsnotify.Remove|fsnotify.Rename))
 			m.settled(ctx, events)
@@ -135,6 +166,7 @@ func (m *Manager) settled(ctx context.Context, events <-chan fsnotify.Event) {
 func (m *Manager) close() {
 	m.table.Store(&Table{})
 	for _, s := range m.slots {
+		m.endTrial(s)
 		if s.gen != nil {
 			s.module.serving.Store(nil)
 			m.retire(s.gen)

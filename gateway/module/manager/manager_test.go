@@ -65,6 +65,7 @@ type folder struct {
 	*Manager
 	t   testing.TB
 	dir string
+	ctx context.Context // of its operations; see context
 }
 
 func newFolder(t testing.TB, policy func(string) module.Policy) *folder {

@@ -9,24 +9,39 @@ import (
 
 // Module is what lasts of a module while its generations come and go.
 type Module struct {
-	file    string
-	serving atomic.Pointer[module.Generation] // nil before the first and after the last one
+	name    string // of its slot
+	serving atomic.Pointer[arms]
 }
 
-// Generation is the one that serves; nil when none does.
-func (m *Module) Generation() *module.Generation { return m.serving.Load() }
+// arms are the generations that serve a module: the main one and, while a rollout tries it, the next one. It is immutable.
+type arms struct {
+	main  *module.Generation
+	trial *trial // nil: there is none
+}
 
-// Serve has the generation that serves answer x. It is false when there is none any more: nothing has been answered.
+// Generation is the one that serves; nil when none does. A rollout's candidate is not shown.
+func (m *Module) Generation() *module.Generation {
+	if a := m.serving.Load(); a != nil {
+		return a.main
+	}
+	return nil
+}
+
+// Serve has a generation of the module answer x. It is false when there is none any more: nothing has been answered.
 // Allocates nothing.
 func (m *Module) Serve(x *exchange.Exchange) bool {
 	for {
-		gen := m.serving.Load()
-		if gen == nil {
+		a := m.serving.Load()
+		if a == nil {
 			return false
 		}
-		// One that was closed between the look and the share has a successor by now.
-		if gen.Acquire() {
-			serve(gen, x)
+		// A generation that was closed between the look and the share has a successor by now.
+		if a.trial != nil {
+			if a.serve(x) {
+				return true
+			}
+		} else if a.main.Acquire() {
+			serve(a.main, x)
 			return true
 		}
 	}

@@ -5,37 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manifest"
 )
 
-// slot is one file of the folder.
-type slot struct {
-	stamp  stamp
-	digest string                           // of what was last tried; empty when it could not be read
-	policy *func(name string) module.Policy // it was tried under
-	retry  bool                             // try again what was refused: something that stood in its way has changed
-	gone   bool                             // the file is not there any more: others may take over what it serves
-	gen    *module.Generation
-	module *Module
-	err    error // why what was last tried does not serve
-	loaded time.Time
-}
-
-// unchanged says whether there is nothing new in the file since it was last tried.
-func (s *slot) unchanged(now stamp) bool {
-	return s.stamp.info != nil && s.stamp.equal(now) && (s.err == nil || s.digest != "")
-}
-
-// scan makes what serves follow the folder and the policy. What has gone goes last, so that a module that has moved to
+// scan makes what serves follow the sources and the policy. What has gone goes last, so that a module that has moved to
 // another file serves all the time.
 func (m *Manager) scan(ctx context.Context) {
-	files, err := list(m.opts.Dir)
+	items, err := m.items()
 	if err != nil {
 		if m.listErr != err.Error() { // said once, not at every look
 			m.opts.Log.Error().Err(err).Str("dir", m.opts.Dir).Msg("modules keep serving as they are")
@@ -44,23 +24,27 @@ func (m *Manager) scan(ctx context.Context) {
 		return
 	}
 	m.listErr = ""
-	m.markGone(files)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	m.markGone(items)
+	for _, it := range items {
 		if ctx.Err() != nil {
 			return
 		}
-		m.update(ctx, name, files[name])
+		m.update(ctx, it)
 	}
 	m.removeGone()
+	m.judge(ctx)
 	m.sweep()
 }
 
-// markGone finds the slots whose files are not there any more.
-func (m *Manager) markGone(files map[string]stamp) {
+// markGone finds the slots that no source wants any more.
+func (m *Manager) markGone(items []*item) {
+	wanted := map[string]bool{}
+	for _, it := range items {
+		wanted[it.key] = true
+	}
 	freed := false
-	for name, s := range m.slots {
-		_, there := files[name]
-		s.gone = !there
+	for key, s := range m.slots {
+		s.gone = !wanted[key]
 		freed = freed || s.gone && s.gen != nil
 	}
 	if freed {
@@ -75,169 +59,179 @@ func (m *Manager) retryRefused() {
 	}
 }
 
-// removeGone retires the modules whose files are gone.
+// removeGone retires the modules that no source wants any more, and forgets what was kept of them.
 func (m *Manager) removeGone() {
-	for name, s := range m.slots {
+	for key, s := range m.slots {
 		if !s.gone {
 			continue
 		}
 		m.mu.Lock()
-		delete(m.slots, name)
+		delete(m.slots, key)
 		m.mu.Unlock()
-		if s.gen != nil {
-			m.publish()
-			s.module.serving.Store(nil)
-			m.retire(s.gen)
-			m.opts.Log.Info().Str("file", name).Str("module", s.gen.Manifest().Name).Msg("module removed")
+		m.takeOff(s)
+		if err := m.store.forget(key); err != nil {
+			m.opts.Log.Warn().Err(err).Msg("the history of a module that has gone is left over")
 		}
+		m.opts.Log.Info().Str("module", key).Msg("module removed")
 	}
 }
 
-// slot is the file's, made if it is new.
-func (m *Manager) slot(name string) *slot {
-	s := m.slots[name]
-	if s == nil {
-		s = &slot{module: &Module{file: name}}
-		m.mu.Lock()
-		m.slots[name] = s
-		m.mu.Unlock()
-	}
-	return s
-}
-
-// update loads one file if it or its policy has changed.
-func (m *Manager) update(ctx context.Context, name string, now stamp) {
-	s, policy := m.slot(name), m.policy.Load()
-	again := s.retry || s.policy != policy && s.outdated(*policy)
-	s.policy, s.retry = policy, false
-	if !again && s.unchanged(now) {
-		return
-	}
-	gen, digest, err := m.load(ctx, name, s, *policy, again)
-	s.stamp = now
-	if gen == nil && err == nil {
-		return
-	}
-	s.digest = digest
-	if err != nil {
-		m.refuse(name, s, err)
-		return
-	}
-	m.install(name, s, gen)
-}
-
-// outdated says whether a new policy wants the file loaded anew: one that was refused, or whose own policy is another. What
-// the policy takes back is taken at once, whether it loads under the new one or not.
-func (s *slot) outdated(policy func(name string) module.Policy) bool {
-	if s.gen == nil {
-		return s.err != nil
-	}
-	p := policy(s.gen.Manifest().Name)
-	s.gen.Restrict(p.Grants)
-	return s.err != nil || !reflect.DeepEqual(s.gen.Policy(), p)
-}
-
-// refuse notes why a file does not serve. It is logged when it is news: an unreadable file is tried at every look.
-func (m *Manager) refuse(name string, s *slot, err error) {
-	news := s.err == nil || s.err.Error() != err.Error()
-	m.mu.Lock()
-	s.err, s.loaded = err, time.Now()
-	m.mu.Unlock()
-	if news {
-		m.opts.Log.Error().Err(err).Str("file", name).Bool("previousServes", s.gen != nil).Msg("cannot load module")
-	}
-}
-
-// install has gen serve in the place of the slot's generation.
-func (m *Manager) install(name string, s *slot, gen *module.Generation) {
+// takeOff has nothing of a slot serve any more.
+func (m *Manager) takeOff(s *slot) {
 	old := s.gen
+	m.endTrial(s)
 	m.mu.Lock()
-	s.gen, s.err, s.loaded = gen, nil, time.Now()
+	s.gen, s.err, s.digest = nil, nil, ""
 	m.mu.Unlock()
-	s.module.serving.Store(gen)
-	m.publish()
-	m.opts.Log.Info().Str("file", name).Str("module", gen.Manifest().Name).Str("version", gen.Manifest().Version).
-		Str("digest", gen.Digest()[:12]).Dur("took", gen.Took()).Msg("module serves")
 	if old == nil {
 		return
 	}
+	m.publish()
+	s.module.serving.Store(nil)
 	m.retire(old)
-	for _, route := range old.Manifest().Routes() {
-		if !slices.Contains(gen.Manifest().Routes(), route) {
+}
+
+// update loads one module if it or its policy has changed.
+func (m *Manager) update(ctx context.Context, it *item) {
+	s, policy := m.slot(it), m.policy.Load()
+	defer m.report(s)
+	work, again := s.look(it, policy)
+	s.policy, s.retry = policy, false
+	m.mu.Lock()
+	s.item = it
+	m.mu.Unlock()
+	switch {
+	case !work:
+	case it.disabled:
+		if s.gen != nil {
+			m.opts.Log.Info().Str("module", it.key).Msg("module disabled")
 			m.retryRefused()
 			m.Look()
-			return
 		}
+		m.takeOff(s)
+	default:
+		m.try(ctx, s, again)
 	}
 }
 
-// load reads and loads a file; nothing when its content is what was tried before.
-func (m *Manager) load(ctx context.Context, name string, s *slot, policy func(string) module.Policy, again bool) (*module.Generation, string, error) {
-	wasm, err := read(filepath.Join(m.opts.Dir, name))
+// try reads what is wanted and has it serve, or says why not.
+func (m *Manager) try(ctx context.Context, s *slot, again bool) {
+	direct := s.direct
+	s.direct = false
+	wasm, err := s.item.read(ctx)
 	if err != nil {
-		return nil, "", err
+		s.unread(m.opts.Interval)
+		m.refuse(s, err)
+		m.fallBack(ctx, s)
+		return
 	}
 	digest := module.Digest(wasm)
 	if digest == s.digest && !again {
-		return nil, digest, nil
+		return
+	}
+	s.digest, s.pause = digest, 0
+	switch reason := s.kept.refused(digest); {
+	case reason != "":
+		m.refuse(s, fmt.Errorf("%.12s is not tried again: %s", digest, reason))
+		m.fallBack(ctx, s)
+	case !again && s.gen != nil && digest == s.gen.Digest(): // what serves is wanted again
+		m.endTrial(s)
+		m.mu.Lock()
+		s.err = nil
+		m.mu.Unlock()
+	default:
+		gen, err := m.load(ctx, s, wasm)
+		if err != nil {
+			m.refuse(s, err)
+			m.fallBack(ctx, s)
+			return
+		}
+		m.bring(ctx, s, gen, wasm, direct)
+	}
+}
+
+// refuse notes why what is wanted does not serve. It is logged when it is news: an unreadable file is tried at every look.
+func (m *Manager) refuse(s *slot, err error) {
+	news := s.err == nil || s.err.Error() != err.Error()
+	m.mu.Lock()
+	s.err, s.loaded = err, m.now()
+	m.mu.Unlock()
+	if news {
+		m.opts.Log.Error().Err(err).Str("file", s.item.key).Bool("previousServes", s.gen != nil).Msg("cannot load module")
+	}
+}
+
+// fallBack has an earlier version serve in the place of one that cannot: the newest, if nothing serves; the one that serves,
+// if the policy has changed under it.
+func (m *Manager) fallBack(ctx context.Context, s *slot) {
+	digest := ""
+	if s.gen == nil {
+		p, ok := s.kept.before(s.digest)
+		if !ok {
+			return
+		}
+		digest = p.Digest
+	} else {
+		policy := s.item.policy(*m.policy.Load())
+		if s.gen.Digest() == s.digest || reflect.DeepEqual(s.gen.Policy(), policy(s.gen.Manifest().Name)) {
+			return
+		}
+		digest = s.gen.Digest()
+	}
+	if err := m.restore(ctx, s, digest); err != nil {
+		m.opts.Log.Warn().Err(err).Str("file", s.item.key).Msg("cannot have an earlier version serve")
+	}
+}
+
+// restore has a version that has served before serve again. The slot's error stays: what is wanted does not serve.
+func (m *Manager) restore(ctx context.Context, s *slot, digest string) error {
+	wasm, err := m.store.get(s.item.key, digest)
+	if err != nil {
+		return err
+	}
+	gen, err := m.load(ctx, s, wasm)
+	if err != nil {
+		return err
+	}
+	why := s.err
+	m.install(s, gen, wasm)
+	m.mu.Lock()
+	s.err = why
+	m.mu.Unlock()
+	return nil
+}
+
+// load makes a generation that may serve in a slot.
+func (m *Manager) load(ctx context.Context, s *slot, wasm []byte) (*module.Generation, error) {
+	policy := s.item.policy(*m.policy.Load())
+	if p := m.prepared; p != nil && p.Digest() == module.Digest(wasm) && reflect.DeepEqual(p.Policy(), policy(p.Manifest().Name)) {
+		m.prepared = nil
+		return p, nil
 	}
 	gen, err := m.engine.Load(ctx, wasm, policy)
 	if err != nil {
-		return nil, digest, err
+		return nil, err
 	}
-	if err := m.conflict(name, gen.Manifest()); err != nil {
+	if err := m.conflict(s, gen.Manifest()); err != nil {
 		m.retire(gen)
-		return nil, digest, err
+		return nil, err
 	}
-	return gen, digest, nil
+	return gen, nil
 }
 
-// conflict says which other file already answers what a module wants to.
-func (m *Manager) conflict(name string, about *manifest.Manifest) error {
+// conflict says which other slot already answers what a module wants to.
+func (m *Manager) conflict(s *slot, about *manifest.Manifest) error {
 	var errs []error
-	for _, other := range slices.Sorted(maps.Keys(m.slots)) {
-		s := m.slots[other]
-		if other == name || s.gen == nil || s.gone {
+	for _, key := range slices.Sorted(maps.Keys(m.slots)) {
+		other := m.slots[key]
+		if other == s || other.gen == nil || other.gone {
 			continue
 		}
 		for _, route := range about.Routes() {
-			if slices.Contains(s.gen.Manifest().Routes(), route) {
-				errs = append(errs, fmt.Errorf("module %q: %s is already answered by %s", about.Name, route, other))
+			if slices.Contains(other.gen.Manifest().Routes(), route) {
+				errs = append(errs, fmt.Errorf("module %q: %s is already answered by %s", about.Name, route, key))
 			}
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// publish makes a new table of what is loaded. What has gone serves as long as nothing has taken its place.
-func (m *Manager) publish() {
-	routes := map[string]*Module{}
-	for _, s := range m.slots {
-		if s.gen == nil {
-			continue
-		}
-		for _, route := range s.gen.Manifest().Routes() {
-			if routes[route] == nil || !s.gone {
-				routes[route] = s.module
-			}
-		}
-	}
-	m.table.Store(&Table{routes: routes})
-}
-
-// retire lets a generation end its requests and go.
-func (m *Manager) retire(g *module.Generation) {
-	m.retired[g] = struct{}{}
-	g.Retire()
-}
-
-// sweep forgets the retired generations that have gone.
-func (m *Manager) sweep() {
-	for g := range m.retired {
-		select {
-		case <-g.Closed():
-			delete(m.retired, g)
-		default:
-		}
-	}
 }

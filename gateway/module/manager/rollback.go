@@ -1,0 +1,74 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/posternhq/postern/gateway/module"
+)
+
+// maxBroken bounds what waits for the manager's goroutine: reports beyond it are lost, and come again with the next trap.
+const maxBroken = 64
+
+// broken is a generation that its breaker has given up.
+type broken struct {
+	gen *module.Generation
+	why error
+}
+
+// Broken tells the manager that a generation does not work: its breaker has opened. The version before it, if there is one,
+// takes its place; a rollout's candidate is taken back. It does not block, and may be called by any goroutine.
+func (m *Manager) Broken(gen *module.Generation, why error) {
+	select {
+	case m.broken <- broken{gen, why}:
+	default:
+	}
+}
+
+// rollBack has the version before a broken one serve, if it is still the one that serves.
+func (m *Manager) rollBack(ctx context.Context, b broken) {
+	for _, s := range m.slots {
+		switch {
+		case s.trial != nil && s.trial.gen == b.gen:
+			m.abort(s, b.why.Error(), "breaker")
+		case s.gen == b.gen:
+			p, ok := s.kept.before(b.gen.Digest())
+			if !ok {
+				m.opts.Log.Warn().Err(b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
+				return
+			}
+			if err := m.restore(ctx, s, p.Digest); err != nil {
+				m.opts.Log.Error().Err(err).Str("file", s.item.key).Msg("module is broken, and its earlier version cannot serve")
+				return
+			}
+			m.giveUp(s, b.gen.Digest(), b.why.Error(), "breaker")
+		default:
+			continue
+		}
+		m.report(s)
+		return
+	}
+}
+
+// giveUp notes that a digest is not tried again, after it was taken back. reason is the metric's.
+func (m *Manager) giveUp(s *slot, digest, why, reason string) {
+	err := fmt.Errorf("%.12s was taken back, %.12s serves: %s", digest, s.gen.Digest(), why)
+	m.mu.Lock()
+	s.kept.refuse(digest, why, m.now())
+	s.err, s.loaded = err, m.now()
+	m.rollbacks[reason]++
+	m.mu.Unlock()
+	m.saved(s, m.store.save(s.item.key, &s.kept, ""))
+	m.opts.Log.Error().Err(err).Str("file", s.item.key).Str("reason", reason).Msg("module rolled back")
+}
+
+// Rollbacks counts the versions that were taken back, by reason: breaker, canary, manual.
+func (m *Manager) Rollbacks() map[string]int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[string]int64{}
+	for _, reason := range []string{"breaker", "canary", "manual"} {
+		all[reason] = m.rollbacks[reason]
+	}
+	return all
+}
