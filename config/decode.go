@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 )
@@ -77,7 +78,9 @@ func (d decoder) inheritLimits(c *Config, raw map[string]any) {
 		module := c.Postern.Modules.PerModule[name]
 		module.Limits = c.Postern.Modules.Defaults
 		quiet := decoder{fail: func(path, string) {}} // table has reported it
-		quiet.into(reflect.ValueOf(&module.Limits).Elem(), dig(values, "limits"), at.with(name).with("limits"))
+		own, _ := dig(values, "limits").(map[string]any)
+		quiet.into(reflect.ValueOf(&module.Limits).Elem(), own, at.with(name).with("limits"))
+		module.LimitsSet = slices.Sorted(maps.Keys(own))
 		c.Postern.Modules.PerModule[name] = module
 	}
 }

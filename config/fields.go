@@ -40,6 +40,9 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
+		if sf.Tag.Get("json") == "-" {
+			continue // filled by the loader, not a key
+		}
 		if sf.Anonymous {
 			for _, f := range fieldsOf(sf.Type) {
 				f.index = append([]int{i}, f.index...)

@@ -186,6 +186,7 @@ postern:
 		"short unit":      {c.Postern.Limits.ModuleBodyBytes, Size(2 << 20)},
 		"networks":        {fmt.Sprint(c.Postern.TrustedProxies), "[10.0.0.0/8 ::1/128]"},
 		"own limit":       {c.ModuleFor("x.kubesphere.io").Limits.Deadline, time.Minute},
+		"keys of its own": {fmt.Sprint(c.ModuleFor("x.kubesphere.io").LimitsSet, c.ModuleFor("y").LimitsSet), "[deadline] []"},
 		"inherited limit": {c.ModuleFor("x.kubesphere.io").Limits.Memory, Size(64 << 20)},
 		"empty module":    {c.ModuleFor("y").Limits.Memory, Size(64 << 20)},
 		"other module":    {c.ModuleFor("z").Limits.Memory, Size(64 << 20)},

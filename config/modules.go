@@ -8,22 +8,52 @@ type Modules struct {
 	CacheDir     string            `json:"cacheDir" restart:"true" doc:"compiled modules; empty: postern/wasm in the user's cache folder"`
 	ScanInterval time.Duration     `json:"scanInterval" default:"1s" check:"positive" restart:"true" doc:"how often the folder is looked at, events aside"`
 	Defaults     ModuleLimits      `json:"defaults" doc:"limits of each module"`
+	Ceiling      ModuleCeiling     `json:"ceiling" doc:"how far a module's own manifest may raise its limits; 0: not above modules.defaults"`
 	PerModule    map[string]Module `json:"perModule" doc:"by module name"`
 }
 
 // ModuleLimits bound one module; its instances share them.
 type ModuleLimits struct {
-	Memory            Size          `json:"memory" default:"128MiB" check:"positive" doc:"linear memory of one instance"`
-	Deadline          time.Duration `json:"deadline" default:"30s" check:"positive" doc:"one request, waiting included; streams not counted"`
-	CPUPerCall        time.Duration `json:"cpuPerCall" default:"1s" check:"positive" doc:"CPU of one entry into the module; over it the instance is thrown away"`
-	RequestsInFlight  int           `json:"requestsInFlight" default:"1000" check:"positive" doc:"requests at once"`
-	Queue             int           `json:"queue" default:"1000" check:"nonnegative" doc:"requests that wait for their turn; over it: 503"`
-	QueueWait         time.Duration `json:"queueWait" default:"5s" check:"nonnegative" doc:"longest wait for a turn"`
-	HostCalls         int           `json:"hostCalls" default:"4096" check:"positive" doc:"host calls in flight at once"`
-	HandleBytes       Size          `json:"handleBytes" default:"64MiB" check:"positive" doc:"data held on the host for one request"`
-	ResponseBytes     Size          `json:"responseBytes" default:"64MiB" check:"positive" doc:"one response; backend streams are not counted"`
-	LogLinesPerSecond int           `json:"logLinesPerSecond" default:"100" check:"positive" doc:"over it lines are counted and dropped"`
-	Shards            int           `json:"shards" default:"0" check:"nonnegative" doc:"instances; 0: a quarter of the cores, at least one"`
+	Memory              Size          `json:"memory" default:"128MiB" check:"positive" doc:"linear memory of one instance"`
+	Deadline            time.Duration `json:"deadline" default:"30s" check:"positive" doc:"one request, waiting included; streams not counted"`
+	CPUPerCall          time.Duration `json:"cpuPerCall" default:"1s" check:"positive" doc:"CPU of one entry into the module; over it the instance is thrown away"`
+	RequestsInFlight    int           `json:"requestsInFlight" default:"1000" check:"positive" doc:"requests at once"`
+	Queue               int           `json:"queue" default:"1000" check:"nonnegative" doc:"requests that wait for their turn; over it: 503"`
+	QueueWait           time.Duration `json:"queueWait" default:"5s" check:"nonnegative" doc:"longest wait for a turn"`
+	HostCalls           int           `json:"hostCalls" default:"4096" check:"positive" doc:"host calls in flight at once"`
+	HostCallsPerRequest int           `json:"hostCallsPerRequest" default:"10000" check:"positive" doc:"host calls of one request, in all"`
+	HandleBytes         Size          `json:"handleBytes" default:"64MiB" check:"positive" doc:"data held on the host for one request, what backends answer above all"`
+	RequestBytes        Size          `json:"requestBytes" default:"0" check:"nonnegative" doc:"body of one request that the module reads; 0: postern.limits.moduleBodyBytes"`
+	ResponseBytes       Size          `json:"responseBytes" default:"64MiB" check:"positive" doc:"one response; backend streams are not counted"`
+	SendBytes           Size          `json:"sendBytes" default:"64MiB" check:"positive" doc:"what one request's host calls send, in all; forwarded bodies are not counted"`
+	LogLinesPerSecond   int           `json:"logLinesPerSecond" default:"100" check:"positive" doc:"over it lines are counted and dropped"`
+	Shards              int           `json:"shards" default:"0" check:"nonnegative" doc:"instances; 0: a quarter of the cores, at least one"`
+	Breaker             Breaker       `json:"breaker" doc:"stops asking a module that keeps failing"`
+}
+
+// Breaker says when a module that keeps failing is left alone, and for how long.
+type Breaker struct {
+	Traps    int           `json:"traps" default:"5" check:"nonnegative" doc:"instances lost within the window that open it; 0: never"`
+	Window   time.Duration `json:"window" default:"10s" check:"positive" doc:"see traps"`
+	Pause    time.Duration `json:"pause" default:"1s" check:"positive" doc:"until one request is let through as a probe; doubled each time that fails"`
+	MaxPause time.Duration `json:"maxPause" default:"1m" check:"positive" doc:"longest pause"`
+}
+
+// ModuleCeiling is how far manifests may raise the limits of the same names.
+type ModuleCeiling struct {
+	Memory              Size          `json:"memory" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	Deadline            time.Duration `json:"deadline" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	CPUPerCall          time.Duration `json:"cpuPerCall" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	RequestsInFlight    int           `json:"requestsInFlight" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	Queue               int           `json:"queue" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	QueueWait           time.Duration `json:"queueWait" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	HostCalls           int           `json:"hostCalls" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	HostCallsPerRequest int           `json:"hostCallsPerRequest" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	HandleBytes         Size          `json:"handleBytes" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	RequestBytes        Size          `json:"requestBytes" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	ResponseBytes       Size          `json:"responseBytes" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	SendBytes           Size          `json:"sendBytes" default:"0" check:"nonnegative" doc:"see modules.defaults"`
+	LogLinesPerSecond   int           `json:"logLinesPerSecond" default:"0" check:"nonnegative" doc:"see modules.defaults"`
 }
 
 // Module is what one module may do.
@@ -31,6 +61,9 @@ type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
 	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
+
+	// LimitsSet are the keys of limits that are set here and not taken from modules.defaults: the module's manifest cannot change them.
+	LimitsSet []string `json:"-"`
 }
 
 // Grants is what a module may reach. What is not granted is not linked.

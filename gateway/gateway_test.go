@@ -15,6 +15,7 @@ import (
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/moduletest/guests"
 )
 
 // TestStartsDegraded has kube-apiserver come later than the gateway.
@@ -190,6 +191,9 @@ func TestAdmin(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(o.Postern.Modules.Dir, "good.wasm"), guests.Saying(t, "hi", ""), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	g := run(t, o).ready()
 	get(g.http + "/api/v1/pods")
 	_, text := get(g.admin + "/config")
@@ -203,7 +207,10 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("readyz: %d %s", code, text)
 	}
 	code, text := get(g.admin + "/metrics")
-	for _, want := range []string{"postern_connections{", "ks_server_request_total{", `postern_module_file_failed{file="worse.wasm"} 1`, "postern_upstream_dials_total 1"} {
+	for _, want := range []string{"postern_connections{", "ks_server_request_total{", `postern_module_file_failed{file="worse.wasm"} 1`, "postern_upstream_dials_total 1",
+		`postern_module_instances{module="assembled"} 1`, `postern_module_traps_total{kind="deadlock",module="assembled"} 0`,
+		`postern_module_limit_reached_total{limit="sendBytes",module="assembled"} 0`, `limit="cpuPerCall",module="assembled"} 1`,
+		`postern_module_request_duration_seconds_bucket{module="assembled",le="0.001"} 0`} {
 		if code != 200 || !strings.Contains(text, want) {
 			t.Errorf("metrics: %d, no %q", code, want)
 		}

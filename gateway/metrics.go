@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posternhq/postern/gateway/core"
-	"github.com/posternhq/postern/gateway/module/manager"
 )
 
 // collector reads the counters of parts that know nothing of Prometheus, when /metrics is asked for.
@@ -32,29 +31,7 @@ var (
 	upstreamReused = describe("upstream_reused_total", "Requests sent on a connection that was open already.")
 	upstreamErrors = describe("upstream_errors_total", "Requests that could not be relayed, by kind.", "kind")
 	upstreamBytes  = describe("upstream_bytes_total", "Bytes from (in) and to (out) kube-apiserver, TLS not counted.", "direction")
-	moduleInfo     = describe("module_info", "1 for each module that serves.", "module", "file", "version", "digest")
-	moduleFailed   = describe("module_file_failed", "1 if the file as it is now could not be loaded.", "file")
-	moduleCounters = []struct {
-		desc *prometheus.Desc
-		kind prometheus.ValueType
-		read func(*manager.Status) float64
-	}{
-		{moduleDesc("requests_total", "Requests of the generation that serves."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Requests) }},
-		{moduleDesc("failures_total", "Requests that failed in the module: trap, deadline, no room."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Failures) }},
-		{moduleDesc("traps_total", "Instances thrown away."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Traps) }},
-		{moduleDesc("host_calls_total", "Calls to backends."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.HostCalls) }},
-		{moduleDesc("guest_seconds_total", "Time inside the guest."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.GuestNanoseconds) / 1e9 }},
-		{moduleDesc("log_lines_dropped_total", "Log lines of the guest over its rate."), prometheus.CounterValue, func(s *manager.Status) float64 { return float64(s.Dropped) }},
-		{moduleDesc("instances", "Instances alive."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.Instances) }},
-		{moduleDesc("memory_bytes", "Linear memory of all instances."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.Memory) }},
-		{moduleDesc("requests_in_flight", "Requests being served."), prometheus.GaugeValue, func(s *manager.Status) float64 { return float64(s.InFlight) }},
-	}
 )
-
-// moduleDesc has the file as well: versions of one module may be loaded side by side.
-func moduleDesc(name, help string) *prometheus.Desc {
-	return describe("module_"+name, help, "module", "file")
-}
 
 // Describe names nothing: what there is depends on modules and listeners.
 func (c *collector) Describe(chan<- *prometheus.Desc) {}
@@ -72,7 +49,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	c.listeners(send)
 	c.reload(send)
 	c.upstream(send)
-	c.modules(send)
+	c.modules(send, out)
 }
 
 type sender func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string)
@@ -115,22 +92,5 @@ func (c *collector) upstream(send sender) {
 	send(upstreamBytes, prometheus.CounterValue, float64(st.BytesOut), "out")
 	for kind, n := range st.Errors {
 		send(upstreamErrors, prometheus.CounterValue, float64(n), kind)
-	}
-}
-
-func (c *collector) modules(send sender) {
-	for _, s := range c.g.long.modules.Status() {
-		failed := 0.0
-		if s.Error != "" {
-			failed = 1
-		}
-		send(moduleFailed, prometheus.GaugeValue, failed, s.File)
-		if s.Name == "" {
-			continue
-		}
-		send(moduleInfo, prometheus.GaugeValue, 1, s.Name, s.File, s.Version, s.Digest)
-		for _, m := range moduleCounters {
-			send(m.desc, m.kind, m.read(&s), s.Name, s.File)
-		}
 	}
 }

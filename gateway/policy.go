@@ -26,7 +26,9 @@ var shipped = map[string]service.Grants{
 func policies(c *config.Config) func(name string) module.Policy {
 	return func(name string) module.Policy {
 		m := c.ModuleFor(name)
-		p := module.Policy{Limits: limits(c, m.Limits), Grants: grants(m.Grants)}
+		p := module.Policy{
+			Limits: limits(c, m.Limits), Fixed: m.LimitsSet, Ceiling: ceiling(c.Postern.Modules.Ceiling), Grants: grants(m.Grants),
+		}
 		if _, configured := c.Postern.Modules.PerModule[name]; !configured {
 			p.Grants = shipped[name]
 		}
@@ -43,11 +45,25 @@ func limits(c *config.Config, l config.ModuleLimits) module.Limits {
 		// An instance is one core's worth; a module seldom deserves more than half of them.
 		shards = max(1, runtime.GOMAXPROCS(0)/4)
 	}
+	body := l.RequestBytes
+	if body == 0 {
+		body = c.Postern.Limits.ModuleBodyBytes
+	}
 	return module.Limits{
 		Memory: int64(l.Memory), Deadline: l.Deadline, CPUPerCall: l.CPUPerCall, RequestsInFlight: l.RequestsInFlight,
-		Queue: l.Queue, QueueWait: l.QueueWait, HostCalls: l.HostCalls, HandleBytes: int64(l.HandleBytes),
-		ResponseBytes: int64(l.ResponseBytes), RequestBytes: int64(c.Postern.Limits.ModuleBodyBytes),
-		LogLinesPerSecond: l.LogLinesPerSecond, Shards: shards,
+		Queue: l.Queue, QueueWait: l.QueueWait, HostCalls: l.HostCalls, HostCallsPerRequest: l.HostCallsPerRequest,
+		HandleBytes: int64(l.HandleBytes), RequestBytes: int64(body), ResponseBytes: int64(l.ResponseBytes), SendBytes: int64(l.SendBytes),
+		LogLinesPerSecond: l.LogLinesPerSecond, Shards: shards, Breaker: module.BreakerLimits(l.Breaker),
+	}
+}
+
+// ceiling is how far manifests may raise limits.
+func ceiling(l config.ModuleCeiling) module.Limits {
+	return module.Limits{
+		Memory: int64(l.Memory), Deadline: l.Deadline, CPUPerCall: l.CPUPerCall, RequestsInFlight: l.RequestsInFlight,
+		Queue: l.Queue, QueueWait: l.QueueWait, HostCalls: l.HostCalls, HostCallsPerRequest: l.HostCallsPerRequest,
+		HandleBytes: int64(l.HandleBytes), RequestBytes: int64(l.RequestBytes), ResponseBytes: int64(l.ResponseBytes),
+		SendBytes: int64(l.SendBytes), LogLinesPerSecond: l.LogLinesPerSecond,
 	}
 }
 

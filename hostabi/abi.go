@@ -44,7 +44,7 @@ const (
 	BadArgument Code = 2  // a pointer out of memory, a malformed record, a field that does not exist
 	NotFound    Code = 3  // no such handle, header, object, backend
 	Denied      Code = 4  // not granted to the module, or forbidden to the caller
-	TooLarge    Code = 5  // a limit on bytes was reached
+	TooLarge    Code = 5  // a limit on bytes, or on the calls of one request, was reached
 	Deadline    Code = 6  // the call's or the request's time was over
 	Canceled    Code = 7  // the client has left, or the guest cancelled
 	Conflict    Code = 8  // the object exists, or has changed

@@ -54,15 +54,32 @@ func (s *shard) forget(i *instance) {
 	if s.instance == i {
 		s.instance = nil
 	}
+	if s.leaving == i {
+		s.leaving = nil
+	}
+}
+
+// part has i take no more requests, for the next one gets a new instance. One at a time: until it has gone, its successor may
+// not part as well, so that a shard has two at most.
+func (s *shard) part(i *instance) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.instance != i || s.leaving != nil {
+		return false
+	}
+	s.instance, s.leaving = nil, i
+	return true
 }
 
 // close ends the shard's instance.
 func (s *shard) close() {
 	s.mu.Lock()
-	i := s.instance
+	both := [2]*instance{s.instance, s.leaving}
 	s.mu.Unlock()
-	if i != nil {
-		i.stop()
+	for _, i := range both {
+		if i != nil {
+			i.stop()
+		}
 	}
 }
 
@@ -79,7 +96,7 @@ func (i *instance) loop(s *shard) {
 	nudge := time.NewTimer(0)
 	nudge.Stop() // it runs when something is idle
 	defer nudge.Stop()
-	pause := firstNudge
+	pause, leaving := firstNudge, false
 	for {
 		select {
 		case <-i.wake:
@@ -92,6 +109,13 @@ func (i *instance) loop(s *shard) {
 		}
 		if err := i.turn(&g); err != nil {
 			i.die(err)
+			return
+		}
+		if i.worn() && !leaving && s.part(i) {
+			leaving = true
+			i.gen.Stats.Recycled.Add(1)
+		}
+		if leaving && i.retire() {
 			return
 		}
 		if i.idle() {
@@ -133,6 +157,26 @@ func (i *instance) quitting() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.quit
+}
+
+// worn says whether the guest has grown so large that a new one is better: goroutines and data of requests that are over stay in
+// its memory, which never shrinks, and at its limit it would fail with all its requests. That is beyond three quarters of the
+// limit, and twice what it began with: one that begins large is not better when it is new.
+func (i *instance) worn() bool {
+	size := int64(i.mod.Memory().Size())
+	raise(&i.gen.Stats.Peak, size)
+	return size > max(i.gen.limits.Memory/4*3, 2*i.born)
+}
+
+// retire has the instance take no more once it has no request; false as long as it has.
+func (i *instance) retire() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.requests) > 0 {
+		return false
+	}
+	i.quit = true
+	return true
 }
 
 // idle says whether some request has not been answered and waits for nothing that the host knows of: for a timer inside

@@ -35,6 +35,7 @@ func (b *births) try(g *Generation) (*instance, error) {
 	}
 	b.pause = min(max(2*b.pause, firstPause), lastPause)
 	b.until = time.Now().Add(b.pause)
+	g.trapped(TrapStart, err)
 	return nil, err
 }
 

@@ -50,6 +50,9 @@ type Engine struct {
 	// compiling lets one module compile at a time: a compilation takes a core for a second, and traffic needs the other.
 	compiling sync.Mutex
 
+	totalsMu sync.Mutex
+	totals   map[string]*Totals // by name, at most maxTotals
+
 	natives   sync.WaitGroup // programs that run natively
 	nativeIDs atomic.Uint32
 }
@@ -109,12 +112,11 @@ func (s *Services) service(module string) service.Service {
 	return nil
 }
 
-// moduleConfig is how every instance is made: real clocks and randomness, no files, network, arguments or environment. Nothing
-// of the guest runs but a start section.
-func moduleConfig(log *guestLog) wazero.ModuleConfig {
+// moduleConfig is how every instance is made: real clocks and randomness, no files, network, arguments or environment.
+func moduleConfig(log *guestLog, i *instance) wazero.ModuleConfig {
 	return wazero.NewModuleConfig().
 		WithName(""). // instances of one module live side by side
-		WithStartFunctions().
+		WithStartFunctions(hostabi.ExportInitialize).
 		WithSysWalltime().WithSysNanotime().WithRandSource(rand.Reader).
-		WithStdout(log.writer(hostabi.LevelInfo)).WithStderr(log.writer(hostabi.LevelError))
+		WithStdout(log.writer(i, hostabi.LevelInfo)).WithStderr(log.writer(i, hostabi.LevelError))
 }

@@ -63,7 +63,9 @@ func (e *Engine) Compile(ctx context.Context, name, abi string, functions map[st
 		return nil, errors.Join(err, compiled.Close(ctx))
 	}
 	p := &Foreign{gen: &Generation{engine: e, image: img, policy: policy}}
-	p.gen.log = newGuestLog(e.opts.Log, name, limits.LogLinesPerSecond, &p.gen.Stats)
+	p.gen.settle()
+	p.gen.breaker.limits = BreakerLimits{} // who calls the process decides what its failures mean
+	p.gen.log = p.gen.newLog()
 	return p, nil
 }
 
@@ -97,12 +99,12 @@ func (p *Foreign) Digest() string { return p.gen.image.digest }
 func (p *Foreign) Stats() *Stats { return &p.gen.Stats }
 
 // Log writes a line of the guest's, or counts it as dropped when there are too many.
-func (p *Foreign) Log(level hostabi.Level, text []byte) { p.gen.log.line(level, text) }
+func (p *Foreign) Log(level hostabi.Level, text []byte) { p.gen.log.line(level, text, "") }
 
 // Failed logs the end of a process. It is rated like the guest's own lines.
 func (p *Foreign) Failed(err error) {
-	p.gen.Stats.Traps.Add(1)
-	p.gen.log.trap(err, 1)
+	p.gen.trapped(kindOf(err, TrapOther), err)
+	p.gen.log.trap(err, 1, "")
 }
 
 // Close frees the machine code; every process must have been closed before.
@@ -126,7 +128,7 @@ func (p *Foreign) Start(self any) (*Process, error) {
 	process := &Process{self: self, i: &instance{gen: p.gen}}
 	i := process.i
 	i.ctx = context.WithValue(context.WithValue(context.Background(), instanceKey{}, i), processKey{}, process)
-	i.meter.begin(p.gen.policy.Limits.CPUPerCall)
+	i.meter.begin(p.gen.limits.CPUPerCall)
 	mod, err := p.instantiate(i.ctx)
 	p.gen.Stats.GuestTime.Add(int64(i.meter.end()))
 	if err != nil {
@@ -138,7 +140,7 @@ func (p *Foreign) Start(self any) (*Process, error) {
 
 // instantiate is Generation.instantiate for guests that may be commands, too: a TinyGo guest's _start returns.
 func (p *Foreign) instantiate(ctx context.Context) (mod api.Module, err error) {
-	memory := &allocator{limit: p.gen.policy.Limits.Memory / pageSize * pageSize, used: &p.gen.Stats.Memory}
+	memory := &allocator{limit: p.gen.limits.Memory / pageSize * pageSize, used: &p.gen.Stats.Memory, refused: &p.gen.Stats.reached[LimitMemory]}
 	defer func() {
 		if r := recover(); r != nil { // wazero's, when there is no room for the memory's first bytes
 			err = fmt.Errorf("cannot instantiate: %v", r)
@@ -147,7 +149,7 @@ func (p *Foreign) instantiate(ctx context.Context) (mod api.Module, err error) {
 			memory.free()
 		}
 	}()
-	config := moduleConfig(p.gen.log).WithStartFunctions(hostabi.ExportInitialize, "_start")
+	config := moduleConfig(p.gen.log, ctx.Value(instanceKey{}).(*instance)).WithStartFunctions(hostabi.ExportInitialize, "_start")
 	mod, err = p.gen.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, memory), p.gen.image.compiled, config)
 	if err != nil {
 		return nil, fmt.Errorf("cannot instantiate: %w", err)

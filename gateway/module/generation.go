@@ -2,18 +2,17 @@ package module
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
-	"github.com/posternhq/postern/gateway/module/internal/variant"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/module/service"
-	"github.com/posternhq/postern/gateway/module/snapshot"
+	"github.com/posternhq/postern/hostabi"
 )
 
 // Generation is one loaded version of a module, with its instances. It is closed when it has been retired and its last
@@ -21,9 +20,16 @@ import (
 type Generation struct {
 	engine *Engine
 	image  *image
-	policy Policy
+	policy Policy // as it was given
+	limits Limits // the policy's, with what the manifest may change
 	log    *guestLog
+	totals *Totals // nil when natively compiled
 	Stats  Stats
+
+	breaker  breaker
+	onBroken atomic.Pointer[func(why string)]
+	began    time.Time     // when it was loaded
+	loading  time.Duration // how long it took until it could serve
 
 	// grants are the policy's, and replaced at once when the configuration takes some back.
 	grants  atomic.Pointer[service.Grants]
@@ -47,35 +53,47 @@ type Generation struct {
 type shard struct {
 	mu       sync.Mutex
 	instance *instance
+	leaving  *instance // has grown too large: it ends its requests and gets no more
 }
 
 // Load makes a generation of a module's bytes: compiled, allowed, instantiated and checked. policy gives the operator's
 // word on the module of that name.
 func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string) Policy) (*Generation, error) {
+	began := time.Now()
 	img, err := e.compile(ctx, wasm, policy)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{engine: e, image: img, policy: policy(img.about.Name), refs: 1, closed: make(chan struct{})}
-	slots := g.policy.Limits.RequestsInFlight
+	g := &Generation{engine: e, image: img, began: began, policy: policy(img.about.Name), refs: 1, closed: make(chan struct{})}
+	short := g.settle()
+	slots := g.limits.RequestsInFlight
 	if !img.async {
 		slots = min(slots, maxWorkers)
 	}
 	g.admit = make(chan struct{}, slots)
 	g.grants.Store(&g.policy.Grants)
-	g.log = newGuestLog(e.opts.Log, img.about.Name, g.policy.Limits.LogLinesPerSecond, &g.Stats)
+	e.join(g)
+	g.log = g.newLog()
 	if img.async {
-		g.shards = make([]shard, max(1, g.policy.Limits.Shards))
+		g.shards = make([]shard, max(1, g.limits.Shards))
 	}
 	if err := g.selfCheck(); err != nil {
 		g.Retire()
 		<-g.closed
 		return nil, fmt.Errorf("module %q: %w", img.about.Name, err)
 	}
-	if variant.Of(ctx).OnlyCopies {
-		g.endInstances()
+	for _, wish := range short {
+		g.log.say(hostabi.LevelWarn, "module gets "+wish+": raise postern.modules.ceiling, or set its own limit", "")
 	}
+	g.loading = time.Since(began)
 	return g, nil
+}
+
+// settle fixes the generation's limits. It names the wishes of the manifest that the policy does not allow.
+func (g *Generation) settle() (short []string) {
+	g.limits, short = g.policy.settle(&g.image.about.Limits)
+	g.breaker.limits = g.limits.Breaker
+	return short
 }
 
 // selfCheck starts the first instance and asks the guest whether it is well.
@@ -93,28 +111,27 @@ func (g *Generation) Manifest() *manifest.Manifest { return g.image.about }
 // Digest is the sha256 of the module's file, in hex.
 func (g *Generation) Digest() string { return g.image.digest }
 
-// instantiate makes an instance, of whose code nothing has run unless it is a copy: then it is where the first one was.
-func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mod api.Module, memory *linearMemory, err error) {
-	a := &allocator{limit: g.policy.Limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, of: of}
+// instantiate makes an instance's memory and globals and calls _initialize.
+func (g *Generation) instantiate(ctx context.Context) (mod api.Module, err error) {
+	memory := &allocator{limit: g.limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, refused: &g.Stats.reached[LimitMemory]}
 	defer func() {
 		// wazero panics when the allocator has no room for the memory's first bytes.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("cannot instantiate: %v", p)
 		}
 		if err != nil {
-			a.free() // wazero forgets the memory of what it could not instantiate
+			memory.free() // wazero forgets the memory of what it could not instantiate
 		}
 	}()
-	mod, err = g.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, a), g.image.compiled, moduleConfig(g.log))
+	ctx = experimental.WithMemoryAllocator(ctx, memory)
+	mod, err = g.engine.runtime.InstantiateModule(ctx, g.image.compiled, moduleConfig(g.log, ctx.Value(instanceKey{}).(*instance)))
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot instantiate: %w", err)
+		return nil, fmt.Errorf("cannot instantiate: %w", err)
 	}
 	g.Stats.Instances.Add(1)
-	return mod, a.made, nil
+	g.Stats.Born.Add(1)
+	return mod, nil
 }
-
-// Snapshot says whether instances after the first are copies of it: "yes", or "no: " and why not.
-func (g *Generation) Snapshot() string { return g.image.copies.state() }
 
 // Acquire takes a share in the generation; false when it has been retired and closed.
 func (g *Generation) Acquire() bool {
@@ -152,21 +169,17 @@ func (g *Generation) Retire() {
 // Closed is closed when a retired generation has ended its last request and freed all it held.
 func (g *Generation) Closed() <-chan struct{} { return g.closed }
 
-// endInstances ends them all, so that whoever comes next gets a new one. No request is under way.
-func (g *Generation) endInstances() {
+// close ends the instances, then frees the machine code.
+func (g *Generation) close() {
 	for i := range g.shards {
 		g.shards[i].close()
 	}
 	g.workers.close()
-}
-
-// close ends the instances, then frees the machine code.
-func (g *Generation) close() {
-	g.endInstances()
 	g.running.Wait()
-	if err := errors.Join(g.image.copies.close(g), g.image.compiled.Close(context.Background())); err != nil {
+	if err := g.image.compiled.Close(context.Background()); err != nil {
 		g.engine.opts.Log.Error().Err(err).Str("module", g.Manifest().Name).Msg("cannot free compiled module")
 	}
 	g.image.compiled = nil
+	g.totals.leave(g)
 	close(g.closed)
 }

@@ -42,20 +42,29 @@ var coreFunctions = map[string]function{
 }
 
 // callFunction is a capability module's call(ex, record, record_len).
-func callFunction(module string) function {
+func callFunction(module string, kind int) function {
 	return f32(3, func(i *instance, a []uint64) int64 {
 		r, call, code := i.prepare(a)
 		if code != 0 {
 			return code
 		}
 		target := i.gen.engine.services.Load().service(module)
-		return i.call(r, call.Record, func(ctx context.Context) service.Result {
+		return i.call(r, kind, call.Record, func(ctx context.Context) service.Result {
 			if target == nil {
 				return service.Failf(hostabi.NotFound, "the gateway has no %s configured", module)
 			}
-			return target.Do(ctx, call)
+			return i.gen.received(target.Do(ctx, call))
 		})
 	})
+}
+
+// received counts what a backend answered, and that it was more than the request may hold.
+func (g *Generation) received(result service.Result) service.Result {
+	g.Stats.Received.Add(int64(len(result.Body)))
+	if result.Code == hostabi.TooLarge {
+		g.reached(LimitHandleBytes)
+	}
+	return result
 }
 
 // prepare reads a call's exchange and record; a result below 0 ends the function.
@@ -77,7 +86,7 @@ func (i *instance) prepare(a []uint64) (*request, *service.Call, int64) {
 	}
 	call, code := r.newCall(record)
 	if code != hostabi.OK {
-		return nil, nil, i.fail(code, "cannot use the record's body handle: "+code.String())
+		return nil, nil, i.fail(code, "cannot send the record, or its body handle: "+code.String())
 	}
 	return r, call, 0
 }
@@ -86,16 +95,24 @@ func (i *instance) prepare(a []uint64) (*request, *service.Call, int64) {
 const maxRecord = 1 << 20
 
 // call starts do for r and is its token.
-func (i *instance) call(r *request, record hostabi.Record, do func(context.Context) service.Result) int64 {
+func (i *instance) call(r *request, kind int, record hostabi.Record, do func(context.Context) service.Result) int64 {
 	ctx, cancel, code := r.timeout(record)
 	if code != hostabi.OK {
 		return i.fail(code, "timeout is not a number of milliseconds")
 	}
-	token, code := i.start(r, ctx, cancel, do)
+	token, code := i.start(r, kind, ctx, cancel, do)
 	if code != hostabi.OK {
-		return i.fail(code, "too many host calls are under way")
+		return i.fail(code, tooMany(code))
 	}
 	return int64(token)
+}
+
+// tooMany says in words why register refused.
+func tooMany(code hostabi.Code) string {
+	if code == hostabi.Busy {
+		return "too many host calls are under way"
+	}
+	return "the request has made too many host calls"
 }
 
 // forwardCall is postern.http/v1 forward(ex, record, record_len). The client's goroutine does it.
@@ -105,10 +122,10 @@ func forwardCall(i *instance, a []uint64) int64 {
 		return code
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
-	token, busy := i.register(r, cancel)
+	token, busy := i.register(r, callForward, cancel)
 	if busy != hostabi.OK {
 		cancel()
-		return i.fail(busy, "too many host calls are under way")
+		return i.fail(busy, tooMany(busy))
 	}
 	done := func(result service.Result) {
 		cancel()
@@ -146,8 +163,8 @@ func requestBody(i *instance, a []uint64) int64 {
 	if r == nil {
 		return i.fail(hostabi.Gone, "the exchange has ended")
 	}
-	most := i.gen.policy.Limits.RequestBytes
-	return i.call(r, nil, func(ctx context.Context) service.Result { return r.readBody(ctx, most) })
+	most := i.gen.limits.RequestBytes
+	return i.call(r, callCore, nil, func(ctx context.Context) service.Result { return r.readBody(ctx, most) })
 }
 
 // readBody reads the request's body, at most `most` bytes. The listener's own limit ends a client that stalls.
@@ -172,8 +189,10 @@ func (r *request) readBody(ctx context.Context, most int64) service.Result {
 	case err != nil: // also when the request is over: what has come is not the body
 		return service.Failf(hostabi.Canceled, "cannot read the request's body: %v", err)
 	case int64(len(b)) > most:
+		r.gen.reached(LimitRequestBytes)
 		return service.Failf(hostabi.TooLarge, "the request's body has more than %d bytes", most)
 	}
+	r.gen.Stats.Read.Add(int64(len(b)))
 	return service.Result{Body: b}
 }
 
@@ -238,7 +257,7 @@ func sleep(i *instance, a []uint64) int64 {
 		return i.fail(hostabi.Gone, "the exchange has ended")
 	}
 	d := time.Duration(uint32(a[1])) * time.Millisecond // now: the arguments are on the guest's stack, which goes on
-	return i.call(r, nil, func(ctx context.Context) service.Result {
+	return i.call(r, callCore, nil, func(ctx context.Context) service.Result {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		select {
@@ -253,7 +272,7 @@ func sleep(i *instance, a []uint64) int64 {
 // guestLine is log(level, ptr, len).
 func guestLine(i *instance, a []uint64) int64 {
 	if text, ok := i.bytes(a[1], min(uint64(uint32(a[2])), maxLine)); ok {
-		i.gen.log.line(hostabi.Level(a[0]), text)
+		i.gen.log.line(hostabi.Level(a[0]), text, i.currentID())
 	}
 	return 0
 }

@@ -18,6 +18,7 @@ func handleNew(i *instance, a []uint64) int64 {
 	}
 	return i.on(a[0], func(r *request, _ *exchange.Exchange) int64 {
 		if int64(len(b)) > r.handles.room() {
+			i.gen.reached(LimitHandleBytes)
 			return i.fail(hostabi.TooLarge, "handles hold too much")
 		}
 		return i.handle(r, bytes.Clone(b))
@@ -28,6 +29,7 @@ func handleNew(i *instance, a []uint64) int64 {
 func (i *instance) handle(r *request, b []byte) int64 {
 	id, code := r.handles.add(b)
 	if code != hostabi.OK {
+		i.gen.reached(LimitHandleBytes)
 		return i.fail(code, "handles hold too much")
 	}
 	return int64(id)
@@ -104,6 +106,9 @@ func jsonTransform(i *instance, a []uint64) int64 {
 		if err != nil {
 			code := hostabi.BadArgument
 			_ = errors.As(err, &code) // a limit that was reached, a handle that is not there
+			if code == hostabi.TooLarge {
+				i.gen.reached(LimitHandleBytes)
+			}
 			return i.fail(code, err.Error())
 		}
 		return i.handle(r, out)

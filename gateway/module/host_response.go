@@ -34,7 +34,7 @@ func responseWrite(i *instance, a []uint64) int64 {
 		return i.badPointer()
 	}
 	return i.on(a[0], func(r *request, _ *exchange.Exchange) int64 {
-		return i.result(r.answer.write(b))
+		return i.wrote(r.answer.write(b))
 	})
 }
 
@@ -45,8 +45,16 @@ func responseSplice(i *instance, a []uint64) int64 {
 		if !ok {
 			return i.fail(hostabi.NotFound, "no such handle")
 		}
-		return i.result(r.answer.splice(b))
+		return i.wrote(r.answer.splice(b))
 	})
+}
+
+// wrote is result, for what adds to an answer's body.
+func (i *instance) wrote(code hostabi.Code) int64 {
+	if code == hostabi.TooLarge {
+		i.gen.reached(LimitResponseBytes)
+	}
+	return i.result(code)
 }
 
 // responseError is response_error(ex, status, message, message_len).

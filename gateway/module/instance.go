@@ -16,13 +16,11 @@ import (
 // instance is one instantiated guest. Only its own goroutine calls into it: a WebAssembly function must never run twice
 // at once, and an instance that failed must never run again.
 type instance struct {
-	gen *Generation
-	mod api.Module
-	// memory is the guest's; Free is wazero's to call.
-	memory *linearMemory
-	ctx    context.Context // carries the instance to host functions
-	wake   chan struct{}   // something is in the queues below, or quit is set
-	dead   chan struct{}   // closed when the goroutine has ended
+	gen  *Generation
+	mod  api.Module
+	ctx  context.Context // carries the instance to host functions
+	wake chan struct{}   // something is in the queues below, or quit is set
+	dead chan struct{}   // closed when the goroutine has ended
 
 	mu       sync.Mutex
 	quit     bool
@@ -39,58 +37,33 @@ type instance struct {
 
 	// Only of the instance's goroutine:
 	lastError string
-	meter     meter // of the entry into the guest that runs now
+	says      TrapKind // what the guest said on stderr before it died
+	born      int64    // its memory when it was made, bytes
+	meter     meter    // of the entry into the guest that runs now
 }
 
 // instanceKey finds the instance in a host function's context.
 type instanceKey struct{}
 
-// newInstance makes an instance: the first one is initialised and has the guest check itself, the others are copies of it, if the
-// module can be copied.
+// newInstance instantiates the module and has it check itself.
 func newInstance(g *Generation) (*instance, error) {
 	i := &instance{
 		gen: g, wake: make(chan struct{}, 1), dead: make(chan struct{}),
 		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},
 	}
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
-	of, done := g.image.copies.begin()
-	defer done()
-	i.meter.begin(g.policy.Limits.CPUPerCall) // wazero runs a start section itself
-	mod, memory, err := g.instantiate(i.ctx, of)
+	i.meter.begin(g.limits.CPUPerCall)
+	mod, err := g.instantiate(i.ctx)
 	g.Stats.GuestTime.Add(int64(i.meter.end()))
 	if err != nil {
 		return nil, err
 	}
-	i.mod, i.memory = mod, memory
-	if of != nil {
-		err = of.Restore(mod)
-	} else {
-		err = i.initialise()
-	}
-	if err != nil {
+	i.mod, i.born = mod, int64(mod.Memory().Size())
+	if err := i.check(); err != nil {
 		i.free()
 		return nil, err
 	}
 	return i, nil
-}
-
-// initialise makes an instance ready that is no copy.
-func (i *instance) initialise() error {
-	c := i.gen.image.copies
-	if c.plan != nil {
-		if err := c.plan.Fill(i.mod.Memory()); err != nil {
-			return fmt.Errorf("cannot instantiate: %w", err)
-		}
-	}
-	if f := i.mod.ExportedFunction(hostabi.ExportInitialize); f != nil {
-		if err := i.enter(f, make([]uint64, 1)); err != nil {
-			return fmt.Errorf("cannot instantiate: %s failed: %w", hostabi.ExportInitialize, err)
-		}
-	}
-	if err := i.check(); err != nil {
-		return err
-	}
-	return c.keep(i)
 }
 
 // check calls the guest's own check, if it has one.
@@ -111,7 +84,7 @@ func (i *instance) check() error {
 
 // enter calls into the guest, within the CPU budget. Any error is the end of the instance.
 func (i *instance) enter(f api.Function, stack []uint64) (err error) {
-	i.meter.begin(i.gen.policy.Limits.CPUPerCall)
+	i.meter.begin(i.gen.limits.CPUPerCall)
 	defer func() { i.gen.Stats.GuestTime.Add(int64(i.meter.end())) }()
 	return f.CallWithStack(i.ctx, stack)
 }
@@ -200,25 +173,33 @@ func (i *instance) request(id uint32) *request {
 
 // die fails every request with the reason. The instance takes no more.
 func (i *instance) die(err error) {
-	i.gen.Stats.Traps.Add(1)
+	i.gen.trapped(kindOf(err, i.says), err)
 	i.mu.Lock()
 	i.failed = err
-	requests := i.requests
+	requests, current := i.requests, i.currentID()
 	i.requests, i.starts, i.complete, i.runnable = nil, nil, nil, 0
 	for _, cancel := range i.calls {
 		cancel()
 	}
 	i.current = nil
 	i.mu.Unlock()
-	i.gen.log.trap(err, len(requests))
+	i.gen.log.trap(err, len(requests), current)
 	for _, r := range requests {
 		r.finish(verdict{hostabi.Internal, fmt.Sprintf("module %q failed: %s", i.gen.Manifest().Name, firstLine(err))})
 	}
 }
 
+// currentID is the id of the request that a synchronous guest serves now. Only the instance's goroutine may ask.
+func (i *instance) currentID() string {
+	if i.current == nil {
+		return ""
+	}
+	return i.current.requestID
+}
+
 // start runs do as a call of r and posts its completion. The number of goroutines is bounded by the module's limit of calls.
-func (i *instance) start(r *request, ctx context.Context, cancel context.CancelFunc, do func(context.Context) service.Result) (uint32, hostabi.Code) {
-	token, code := i.register(r, cancel)
+func (i *instance) start(r *request, kind int, ctx context.Context, cancel context.CancelFunc, do func(context.Context) service.Result) (uint32, hostabi.Code) {
+	token, code := i.register(r, kind, cancel)
 	if code != hostabi.OK {
 		cancel()
 		return 0, code
@@ -234,16 +215,24 @@ func (i *instance) start(r *request, ctx context.Context, cancel context.CancelF
 func next31(n uint32) uint32 { return n&0x7fffffff%0x7fffffff + 1 }
 
 // register counts a call in; Busy beyond the module's limit, which completions that the guest has not fetched count
-// towards as well.
-func (i *instance) register(r *request, cancel context.CancelFunc) (uint32, hostabi.Code) {
-	most := int64(i.gen.policy.Limits.HostCalls)
+// towards as well; TooLarge beyond what one request may call in all.
+func (i *instance) register(r *request, kind int, cancel context.CancelFunc) (uint32, hostabi.Code) {
+	most := int64(i.gen.limits.HostCalls)
 	if i.gen.calls.Add(1)+i.unread() > most {
 		i.gen.calls.Add(-1)
+		i.gen.reached(LimitHostCalls)
 		return 0, hostabi.Busy
 	}
-	i.gen.Stats.HostCalls.Add(1)
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if r.made == i.gen.limits.HostCallsPerRequest {
+		i.gen.calls.Add(-1)
+		i.gen.reached(LimitHostCallsPerRequest)
+		return 0, hostabi.TooLarge
+	}
+	r.made++
+	i.gen.Stats.HostCalls.Add(1)
+	i.gen.Stats.calls[kind].Add(1)
 	if r.calls == 0 && i.requests[r.id] == r {
 		i.runnable--
 	}

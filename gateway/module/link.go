@@ -20,9 +20,9 @@ type function struct {
 // hostModules are the import modules of ABI v1 and their functions, by name.
 var hostModules = map[string]map[string]function{
 	hostabi.ModuleCore:       coreFunctions,
-	hostabi.ModuleKube:       {"call": callFunction(hostabi.ModuleKube)},
-	hostabi.ModulePrometheus: {"call": callFunction(hostabi.ModulePrometheus)},
-	hostabi.ModuleHTTP:       {"call": callFunction(hostabi.ModuleHTTP), "forward": f32(3, forwardCall)},
+	hostabi.ModuleKube:       {"call": callFunction(hostabi.ModuleKube, callKube)},
+	hostabi.ModulePrometheus: {"call": callFunction(hostabi.ModulePrometheus, callPrometheus)},
+	hostabi.ModuleHTTP:       {"call": callFunction(hostabi.ModuleHTTP, callHTTP), "forward": f32(3, forwardCall)},
 	hostabi.ModuleFuel:       {"spend": {call: spend}},
 }
 

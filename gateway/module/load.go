@@ -14,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
+	"github.com/posternhq/postern/gateway/module/fuel"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -29,12 +30,11 @@ type image struct {
 	about    *manifest.Manifest
 	digest   string // sha256 of the file, hex
 	compiled wazero.CompiledModule
-	copies   *copies
 	async    bool
 	took     time.Duration // to rewrite and compile
 }
 
-// compile turns a module's bytes into an image: read the manifest, rewrite the code, check imports and grants, make
+// compile turns a module's bytes into an image: read the manifest, meter loops, check imports and grants, make
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()
@@ -42,18 +42,18 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name stri
 	if err != nil {
 		return nil, err
 	}
-	code, copies, err := rewrite(ctx, code)
+	metered, err := fuel.Rewrite(code, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
 	if err != nil {
 		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}
 	e.compiling.Lock()
 	defer e.compiling.Unlock()
 	// Two workers halve the wait for a new module; more would leave no core to the traffic of a small machine.
-	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), code)
+	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), metered)
 	if err != nil {
 		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
 	}
-	img := &image{about: about, digest: Digest(wasm), compiled: compiled, copies: copies}
+	img := &image{about: about, digest: Digest(wasm), compiled: compiled}
 	if err := img.check(policy(about.Name)); err != nil {
 		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), compiled.Close(ctx))
 	}
@@ -78,7 +78,8 @@ func (img *image) check(policy Policy) error {
 	if err := img.checkExports(); err != nil {
 		return err
 	}
-	return img.checkMemory(policy.Limits.Memory)
+	limits, _ := policy.settle(&img.about.Limits)
+	return img.checkMemory(limits.Memory)
 }
 
 // checkMemory says why the guest cannot have its memory within limit, bytes.

@@ -20,7 +20,8 @@ type Program func(ctx context.Context, host hostabi.Native, exchange uint32)
 func (e *Engine) ServeNative(x *exchange.Exchange, about *manifest.Manifest, policy Policy, program Program) {
 	g := &Generation{engine: e, image: &image{about: about}, policy: policy}
 	g.grants.Store(&g.policy.Grants)
-	g.log = newGuestLog(e.opts.Log, about.Name, policy.Limits.LogLinesPerSecond, &g.Stats)
+	g.settle()
+	g.log = g.newLog()
 	n := &native{i: &instance{
 		gen: g, wake: make(chan struct{}, 1),
 		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},

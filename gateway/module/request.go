@@ -13,10 +13,12 @@ import (
 // request is one exchange as a guest sees it. The guest's side runs on an instance's goroutine, the client's side in
 // Generation.Serve; mu is held by whoever uses x, so that neither touches an exchange that is over.
 type request struct {
-	id     uint32
-	gen    *Generation
-	ctx    context.Context // ends with the client, the deadline, or the request
-	cancel context.CancelFunc
+	id uint32
+	// requestID is the exchange's, for the log.
+	requestID string
+	gen       *Generation
+	ctx       context.Context // ends with the client, the deadline, or the request
+	cancel    context.CancelFunc
 
 	mu      sync.Mutex
 	x       *exchange.Exchange // nil when the request is gone
@@ -26,6 +28,8 @@ type request struct {
 
 	body  sync.Mutex // one reader of the request's body at a time: a guest's read, or whoever the exchange is forwarded to
 	calls int        // under way; guarded by the instance's mutex
+	made  int        // host calls in all; the same
+	sent  int64      // bytes of host calls, in all; guarded by mu
 	// dropped tells the instance that the request is over.
 	dropped func(*request)
 	done    chan verdict // one verdict ends the request
@@ -47,11 +51,11 @@ type forward struct {
 
 // newRequest prepares x for a guest of gen. It ends at the latest after the module's deadline.
 func newRequest(gen *Generation, x *exchange.Exchange) *request {
-	ctx, cancel := context.WithTimeout(x.Context(), gen.policy.Limits.Deadline)
+	ctx, cancel := context.WithTimeout(x.Context(), gen.limits.Deadline)
 	return &request{
-		gen: gen, ctx: ctx, cancel: cancel, x: x,
-		handles: handles{most: gen.policy.Limits.HandleBytes},
-		answer:  answer{status: 200, most: gen.policy.Limits.ResponseBytes},
+		gen: gen, ctx: ctx, cancel: cancel, x: x, requestID: x.ID,
+		handles: handles{most: gen.limits.HandleBytes},
+		answer:  answer{status: 200, most: gen.limits.ResponseBytes},
 		done:    make(chan verdict, 1), forward: make(chan forward, 1),
 	}
 }
@@ -109,20 +113,29 @@ func (r *request) newCall(record hostabi.Record) (*service.Call, hostabi.Code) {
 	}
 	code := r.with(func(x *exchange.Exchange) hostabi.Code {
 		call.Caller, call.RequestID, call.MaxBytes = x.User, x.ID, max(r.handles.room(), 1)
-		id := record.Get(hostabi.TagBodyHandle)
-		if id == nil {
-			return hostabi.OK
+		if id := record.Get(hostabi.TagBodyHandle); id != nil {
+			handle, ok := parseUint(id)
+			if !ok {
+				return hostabi.BadArgument
+			}
+			if call.Body, ok = r.handles.get(handle); !ok {
+				return hostabi.NotFound
+			}
 		}
-		handle, ok := parseUint(id)
-		if !ok {
-			return hostabi.BadArgument
-		}
-		if call.Body, ok = r.handles.get(handle); !ok {
-			return hostabi.NotFound
-		}
-		return hostabi.OK
+		return r.send(int64(len(record) + len(call.Body)))
 	})
 	return call, code
+}
+
+// send counts what a host call sends; TooLarge beyond what one request may send in all. r.mu is held.
+func (r *request) send(n int64) hostabi.Code {
+	if r.sent+n > r.gen.limits.SendBytes {
+		r.gen.reached(LimitSendBytes)
+		return hostabi.TooLarge
+	}
+	r.sent += n
+	r.gen.Stats.Sent.Add(n)
+	return hostabi.OK
 }
 
 // timeout is a call's own deadline: what the record asks for, never more than the request has left.
@@ -154,6 +167,7 @@ func (r *request) completed(token uint32, result service.Result) hostabi.Complet
 	if result.Body != nil {
 		handle, code := r.handles.add(result.Body)
 		if code != hostabi.OK {
+			r.gen.reached(LimitHandleBytes)
 			c.Code, result.Err = code, "answer exceeds the bytes a request may hold"
 		}
 		c.Handle = handle

@@ -18,12 +18,28 @@ func (g *Generation) Serve(x *exchange.Exchange) {
 	if !g.declared(x) {
 		return
 	}
+	began := time.Now()
+	ok, probe := g.breaker.pass(began)
+	switch {
+	case !ok:
+		g.shed(x)
+		return
+	case probe:
+		g.probe(x)
+	default:
+		g.answer(x)
+	}
+	g.Stats.Latency.observe(time.Since(began))
+}
+
+// answer has the guest answer x. It says how that ended: Internal when the guest failed.
+func (g *Generation) answer(x *exchange.Exchange) hostabi.Code {
 	r := newRequest(g, x)
 	if v := g.wait(r); v.code != hostabi.OK {
 		r.gone(x)
 		g.failed(v)
 		refuse(x, v)
-		return
+		return v.code
 	}
 	handed := false
 	defer func() {
@@ -35,10 +51,10 @@ func (g *Generation) Serve(x *exchange.Exchange) {
 	if err := g.hand(r); err != nil {
 		g.Stats.Failures.Add(1)
 		status.Write(x, status.BadGateway, fmt.Sprintf("module %q cannot run: %s", g.Manifest().Name, firstLine(err)))
-		return
+		return hostabi.Internal
 	}
 	handed = true
-	g.await(r, x)
+	return g.await(r, x)
 }
 
 // leave gives a request's slot back.
@@ -51,16 +67,19 @@ func (g *Generation) wait(r *request) verdict {
 		return verdict{}
 	default:
 	}
+	g.reached(LimitRequestsInFlight)
 	defer g.queued.Add(-1)
-	if g.queued.Add(1) > int64(g.policy.Limits.Queue) {
+	if g.queued.Add(1) > int64(g.limits.Queue) {
+		g.reached(LimitQueue)
 		return verdict{hostabi.Busy, "too many requests are waiting for the module"}
 	}
-	timer := time.NewTimer(g.policy.Limits.QueueWait)
+	timer := time.NewTimer(g.limits.QueueWait)
 	defer timer.Stop()
 	select {
 	case g.admit <- struct{}{}:
 		return verdict{}
 	case <-timer.C:
+		g.reached(LimitQueueWait)
 		return verdict{hostabi.Busy, "the module had no room for the request in time"}
 	case <-r.ctx.Done():
 		return r.over()
@@ -77,15 +96,14 @@ func (g *Generation) hand(r *request) error {
 }
 
 // await waits for r's verdict and does on the client's goroutine what the guest asks for.
-func (g *Generation) await(r *request, x *exchange.Exchange) {
+func (g *Generation) await(r *request, x *exchange.Exchange) hostabi.Code {
 	for {
 		select {
 		case v := <-r.done:
-			g.end(r, x, v)
-			return
+			return g.end(r, x, v)
 		case f := <-r.forward:
 			if r.pass(x, f) {
-				return
+				return hostabi.OK
 			}
 		case <-r.ctx.Done():
 			v := r.over()
@@ -93,26 +111,30 @@ func (g *Generation) await(r *request, x *exchange.Exchange) {
 			case v = <-r.done: // it came at the same time, and says more
 			default:
 			}
-			g.end(r, x, v)
-			return
+			return g.end(r, x, v)
 		}
 	}
 }
 
 // end answers x as its verdict says.
-func (g *Generation) end(r *request, x *exchange.Exchange, v verdict) {
+func (g *Generation) end(r *request, x *exchange.Exchange, v verdict) hostabi.Code {
 	if v.code == hostabi.OK {
+		g.Stats.Written.Add(r.answer.size)
 		r.answer.send(x)
-		return
+		return v.code
 	}
 	g.failed(v)
 	refuse(x, v)
+	return v.code
 }
 
 // failed counts a failure of the module; a client that leaves is none.
 func (g *Generation) failed(v verdict) {
 	if v.code != hostabi.Canceled {
 		g.Stats.Failures.Add(1)
+	}
+	if v.code == hostabi.Deadline {
+		g.reached(LimitDeadline)
 	}
 }
 

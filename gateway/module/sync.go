@@ -85,7 +85,6 @@ func (w *workers) forget(i *instance) {
 func (w *workers) close() {
 	w.mu.Lock()
 	var all []*instance
-	w.idle = nil
 	for i := range w.all {
 		all = append(all, i)
 	}
@@ -120,6 +119,14 @@ func (i *instance) work(w *workers) {
 			return
 		}
 		i.reset(r)
+		if i.worn() {
+			w.forget(i)
+			i.free()
+			i.gen.Stats.Recycled.Add(1)
+			i.gen.leave()
+			r.finish(verdict{})
+			return
+		}
 		w.put(i)
 		i.gen.leave()
 		r.finish(verdict{})

@@ -131,7 +131,8 @@ func TestFailedInstanceLeavesNoMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := &Generation{engine: e, image: img, policy: plain("")}
-	g.log = newGuestLog(e.opts.Log, "broken", 1, &g.Stats)
+	g.settle()
+	g.log = g.newLog()
 	for range 3 {
 		if _, err := newInstance(g); err == nil {
 			t.Fatal("a data segment outside memory passes")
@@ -148,8 +149,8 @@ func TestFailedInstanceLeavesNoMemory(t *testing.T) {
 // TestNoHotBirths has instances fail to start: requests are told so, and do not each try again.
 func TestNoHotBirths(t *testing.T) {
 	g := load(t, engine(t, Services{}), endless(t), Policy{Limits: DefaultLimits()})
-	g.workers.close()                     // the first instance, which passed
-	g.policy.Limits.Memory = pageSize / 2 // no other will
+	g.workers.close()              // the first instance, which passed
+	g.limits.Memory = pageSize / 2 // no other will
 	g.workers.idle = nil
 	before := g.births.tries
 	for range 50 {
@@ -163,7 +164,7 @@ func TestNoHotBirths(t *testing.T) {
 	g.births.mu.Lock()
 	g.births.until = time.Time{} // the pause is over
 	g.births.mu.Unlock()
-	g.policy.Limits.Memory = DefaultLimits().Memory
+	g.limits.Memory = DefaultLimits().Memory
 	if code, body := ask(t, "/kapis/test.postern.io/v1/x", g.Serve); code != 200 {
 		t.Errorf("after the pause: %d %s", code, body)
 	}

@@ -27,6 +27,8 @@ type Manifest struct {
 	Wants   Wants   `yaml:"wants" json:"wants"`
 	// Settings is a JSON Schema of the settings that the configuration may give the module; nil: any.
 	Settings Schema `yaml:"settings" json:"settings,omitempty"`
+	// Limits are those that the module asks for.
+	Limits Limits `yaml:"limits" json:"limits,omitzero"`
 }
 
 // Serve is one API group that the module answers. No versions: everything under the group.
@@ -91,6 +93,9 @@ func (m *Manifest) validate() error {
 		if !hostForm.MatchString(host) {
 			return fmt.Errorf("manifest: %q is no host such as api.example.com or *.example.com", host)
 		}
+	}
+	if err := m.Limits.validate(); err != nil {
+		return err
 	}
 	_, err := m.Settings.compile()
 	return err

@@ -1,9 +1,11 @@
 package manifest
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -45,6 +47,27 @@ func TestWants(t *testing.T) {
 	w := m.Wants
 	if len(w.Kube) != 1 || w.Kube[0].Groups[0] != "" || w.Kube[0].Verbs[1] != "list" || !w.Prometheus || w.HTTP[0] != "edge-watcher" {
 		t.Errorf("%+v", w)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	m, err := Parse([]byte(good + "limits: {memory: 64MiB, deadline: 1m30s, hostCalls: 7, sendBytes: 1000}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Limits{Memory: 64 << 20, Deadline: Duration(90 * time.Second), HostCalls: 7, SendBytes: 1000}); m.Limits != want {
+		t.Errorf("%+v, want %+v", m.Limits, want)
+	}
+	text, err := json.Marshal(m.Limits)
+	if err != nil || string(text) != `{"memory":"64MiB","deadline":"1m30s","hostCalls":7,"sendBytes":"1000"}` {
+		t.Errorf("%s, %v", text, err)
+	}
+	for text, says := range map[string]string{
+		"{memory: lots}": "lots", "{deadline: 5}": "duration", "{queue: -1}": "queue is negative", "{memory: -1}": "memory is negative", "{shards: 2}": "shards",
+	} {
+		if _, err := Parse([]byte(good + "limits: " + text + "\n")); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
 
