@@ -80,6 +80,8 @@ type Exchange struct {
 
 	// MaxBody is how many bytes of the request's body may go on to a backend; 0: any number.
 	MaxBody int64
+	// MaxRead is how many bytes of it a module may read, if that is less than its own limit; 0: the limit alone.
+	MaxRead int64
 
 	// Passes counts how often filters have passed x on, Inside how many of them wait for that to return.
 	Passes, Inside int

@@ -23,8 +23,11 @@ func TestReadBody(t *testing.T) {
 		size, limit int
 		ok          bool
 	}{
-		{"known length", "hello", 5, 5, true}, {"chunks", "hello", -1, 5, true}, {"too long", "hello", 5, 4, false},
-		{"too long in chunks", "hello", -1, 4, false}, {"empty", "", -1, 0, true},
+		{"known length", "hello", 5, 5, true},
+		{"chunks", "hello", -1, 5, true},
+		{"too long", "hello", 5, 4, false},
+		{"too long in chunks", "hello", -1, 4, false},
+		{"empty", "", -1, 0, true},
 	} {
 		body := &closer{Reader: iotest.OneByteReader(strings.NewReader(c.body))}
 		ended := 0

@@ -13,11 +13,25 @@ func TestPaths(t *testing.T) {
 		pattern, path string
 		want          bool
 	}{
-		{"/a", "/a", true}, {"/a", "/a/", false}, {"/a", "/ab", false}, {"/a", "/", false},
-		{"/a/*", "/a/b", true}, {"/a/*", "/a/b/c", true}, {"/a/*", "/a/", true}, {"/a/*", "/a", false}, {"/a/*", "/ab/c", false},
-		{"/*", "/", true}, {"/*", "/x/y", true},
-		{"/a/*/c", "/a/b/c", true}, {"/a/*/c", "/a//c", false}, {"/a/*/c", "/a/b/d", false}, {"/a/*/c", "/a/b/c/d", false},
-		{"/a/*/c/*", "/a/b/c/d/e", true}, {"/", "/", true}, {"/", "/a", false}, {"/*", "", false},
+		{"/a", "/a", true},
+		{"/a", "/a/", false},
+		{"/a", "/ab", false},
+		{"/a", "/", false},
+		{"/a/*", "/a/b", true},
+		{"/a/*", "/a/b/c", true},
+		{"/a/*", "/a/", true},
+		{"/a/*", "/a", false},
+		{"/a/*", "/ab/c", false},
+		{"/*", "/", true},
+		{"/*", "/x/y", true},
+		{"/a/*/c", "/a/b/c", true},
+		{"/a/*/c", "/a//c", false},
+		{"/a/*/c", "/a/b/d", false},
+		{"/a/*/c", "/a/b/c/d", false},
+		{"/a/*/c/*", "/a/b/c/d/e", true},
+		{"/", "/", true},
+		{"/", "/a", false},
+		{"/*", "", false},
 	} {
 		p, err := compilePath(c.pattern)
 		if err != nil {

@@ -175,6 +175,9 @@ func (r *request) readBody(ctx context.Context, most int64) service.Result {
 	defer r.body.Unlock()
 	var body io.Reader
 	code := r.with(func(x *exchange.Exchange) hostabi.Code {
+		if x.MaxRead > 0 {
+			most = min(most, x.MaxRead)
+		}
 		body = x.HTTP.RequestBodyStream()
 		if body == nil {
 			body = bytes.NewReader(x.HTTP.Request.Body())

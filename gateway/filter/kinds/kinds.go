@@ -3,10 +3,18 @@ package kinds
 
 import (
 	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/filter/cors"
+	"github.com/posternhq/postern/gateway/filter/headers"
 	"github.com/posternhq/postern/gateway/filter/ipfilter"
+	"github.com/posternhq/postern/gateway/filter/ratelimit"
+	"github.com/posternhq/postern/gateway/filter/requestsize"
 )
 
 // All are the kinds, one a line.
 var All = []filter.Kind{
+	cors.Kind,
+	headers.Kind,
 	ipfilter.Kind,
+	ratelimit.Kind,
+	requestsize.Kind,
 }
