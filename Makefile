@@ -56,7 +56,7 @@ e2e: deps ## end-to-end tests on the real stack
 .PHONY: vet
 vet: ## go vet, also of guests and of the stack
 	@go vet ./...
-	@GOOS=wasip1 GOARCH=wasm go vet ./hostabi/guest
+	@GOOS=wasip1 GOARCH=wasm go vet ./hostabi/...
 	@cd bench/stack && go vet $(STACKUNIT)
 
 .PHONY: lint

@@ -121,7 +121,10 @@ func forwardCall(i *instance, a []uint64) int64 {
 	if code != 0 {
 		return code
 	}
-	ctx, cancel := context.WithCancel(r.ctx)
+	ctx, cancel, late := r.timeout(call.Record)
+	if late != hostabi.OK {
+		return i.fail(late, "timeout is not a number of milliseconds")
+	}
 	token, busy := i.register(r, callForward, cancel)
 	if busy != hostabi.OK {
 		cancel()

@@ -20,6 +20,8 @@ func hostCompletions(buf unsafe.Pointer, most uint32) int32
 var (
 	done    = map[uint32]hostabi.Completion{}
 	waiting = map[uint32]chan struct{}{}
+	left    = map[uint32]bool{} // exchanges that are over
+	leaving = map[uint32]chan struct{}{}
 	inbox   [7 * hostabi.CompletionSize]byte
 )
 
@@ -27,6 +29,13 @@ var (
 type guest struct{}
 
 func (guest) Synchronous() bool { return false }
+
+func (guest) Left(ex uint32) {
+	for !left[ex] {
+		leaving[ex] = make(chan struct{})
+		<-leaving[ex]
+	}
+}
 
 func (guest) Await(tokens ...int32) []hostabi.Completion {
 	var all []hostabi.Completion
@@ -71,6 +80,12 @@ func take(b []byte) {
 }
 
 //go:wasmexport postern_cancel
-func cancel(uint32) {}
+func cancel(ex uint32) {
+	left[ex] = true
+	if w := leaving[ex]; w != nil {
+		delete(leaving, ex)
+		close(w)
+	}
+}
 
 func main() {}

@@ -4,6 +4,7 @@ package probe
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/posternhq/postern/hostabi"
 )
@@ -12,6 +13,8 @@ import (
 type Guest interface {
 	// Await blocks until the calls have completed; their completions in the tokens' order.
 	Await(tokens ...int32) []hostabi.Completion
+	// Left blocks until the host has said that an exchange is over.
+	Left(ex uint32)
 	// Synchronous says whether the guest may use wait.
 	Synchronous() bool
 }
@@ -24,12 +27,15 @@ type report struct {
 }
 
 func (r *report) line(ok bool, name, got, want string) {
+	name = plain.Replace(name) // a check is a line
 	if ok {
 		r.lines = append(append(append(r.lines, "ok "...), name...), '\n')
 		return
 	}
 	r.lines = append(r.lines, "FAIL "+name+": got "+got+", want "+want+"\n"...)
 }
+
+var plain = strings.NewReplacer("\n", "\\n", "\r", "\\r", "\x00", "\\0")
 
 // is compares a result, which is a value or a negated code.
 func (r *report) is(name string, got, want int64) {

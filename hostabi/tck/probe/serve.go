@@ -57,7 +57,7 @@ func (r *report) send(s string) {
 
 // forward hands the exchange to the runner.
 func forward(r *report) {
-	crooked(r, "http forward", httpForward)
+	crooked(r, "http forward", httpForward, hostabi.TagBackend, "tck")
 	token := r.call(httpForward, record(hostabi.TagBackend, "tck", hostabi.TagPath, "/forwarded", hostabi.TagHeader, "X-Tck: forwarded", hostabi.TagDropHeader, "X-Drop"))
 	c := r.guest.Await(token)[0]
 	later = append(later, r.lines...)
@@ -69,6 +69,7 @@ func forward(r *report) {
 // hang waits until the client leaves, and notes how the call ended then.
 func hang(r *report) {
 	r.completed("a call whose client has left", sleep(r.ex, 60_000), hostabi.Canceled)
+	r.guest.Left(r.ex)
 	ended(r, "whose client has left", r.ex)
 	later = append(later, r.lines...)
 }

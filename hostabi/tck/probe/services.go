@@ -29,7 +29,8 @@ func (r *report) call(f caller, rec hostabi.Record) int32 {
 }
 
 // crooked gives a service records that are none.
-func crooked(r *report, name string, f caller) {
+func crooked(r *report, name string, f caller, valid ...any) {
+	with := func(more ...any) hostabi.Record { return record(append(append([]any(nil), valid...), more...)...) }
 	for what, rec := range map[string]string{
 		"cut off in a head": "\x01\x00\x00", "cut off in a value": "\x01\x00\x00\x00\x05\x00\x00\x00ab", "longer than itself": "\x01\x00\x00\x00\xff\xff\xff\xff",
 		"of too many fields": strings.Repeat("\x01\x00\x00\x00\x00\x00\x00\x00", hostabi.MaxFields+1),
@@ -37,15 +38,15 @@ func crooked(r *report, name string, f caller) {
 		r.code(name+": a record "+what, r.call(f, hostabi.Record(rec)), hostabi.BadArgument)
 	}
 	ranges(r, name+": a record", func(p, n uint32) int32 { return f(r.ex, p, n) })
-	r.code(name+": the body of no handle", r.call(f, record(hostabi.TagBodyHandle, "4711")), hostabi.NotFound)
-	r.code(name+": the body of what is no number", r.call(f, record(hostabi.TagBodyHandle, "x")), hostabi.BadArgument)
-	r.code(name+": a timeout that is no number", r.call(f, record(hostabi.TagTimeout, "soon")), hostabi.BadArgument)
-	r.completed(name+": an unknown tag", r.call(f, record(hostabi.Tag(9999), "x")), hostabi.BadArgument)
+	r.code(name+": the body of no handle", r.call(f, with(hostabi.TagBodyHandle, "4711")), hostabi.NotFound)
+	r.code(name+": the body of what is no number", r.call(f, with(hostabi.TagBodyHandle, "x")), hostabi.BadArgument)
+	r.code(name+": a timeout that is no number", r.call(f, with(hostabi.TagTimeout, "soon")), hostabi.BadArgument)
+	r.completed(name+": an unknown tag", r.call(f, with(hostabi.Tag(9999), "x")), hostabi.BadArgument)
 }
 
 // httpService calls the backend "tck", which is the runner: it answers with what it was asked.
 func httpService(r *report) {
-	crooked(r, "http call", httpCall)
+	crooked(r, "http call", httpCall, hostabi.TagBackend, "tck")
 	c := r.completed("http call", r.call(httpCall, record(hostabi.TagBackend, "tck", hostabi.TagPath, "/echo?x=1", hostabi.TagMethod, "PUT",
 		hostabi.TagHeader, "X-Tck: yes", hostabi.TagBody, "payload")), hostabi.OK)
 	r.is("http call's status", int64(c.Status), 202)
@@ -69,7 +70,7 @@ func httpService(r *report) {
 
 // prometheusService asks what every Prometheus knows.
 func prometheusService(r *report) {
-	crooked(r, "prometheus call", prometheusCall)
+	crooked(r, "prometheus call", prometheusCall, hostabi.TagOperation, "query", hostabi.TagExpr, "1")
 	c := r.completed("prometheus query", r.call(prometheusCall, record(hostabi.TagOperation, "query", hostabi.TagExpr, "vector(1)+41", hostabi.TagTime, "1700000000")), hostabi.OK)
 	at := put("/result/0/value/1")
 	r.text("prometheus query's answer", text(jsonGet(r.ex, c.Handle, at[0], 17, outAt(), 64)), "42")
@@ -77,13 +78,13 @@ func prometheusService(r *report) {
 		hostabi.TagStart, "1700000000", hostabi.TagEnd, "1700000060", hostabi.TagStep, "30")), hostabi.OK)
 	at = put("/result/0/values/2/1")
 	r.text("its last point", text(jsonGet(r.ex, c.Handle, at[0], 20, outAt(), 64)), "1")
-	r.completed("prometheus query that is none", r.call(prometheusCall, record(hostabi.TagOperation, "query", hostabi.TagExpr, "sum by (")), hostabi.Upstream)
+	r.completed("prometheus query that is none", r.call(prometheusCall, record(hostabi.TagOperation, "query", hostabi.TagExpr, "sum by (")), hostabi.BadArgument)
 	r.completed("prometheus operation that is none", r.call(prometheusCall, record(hostabi.TagOperation, "drop")), hostabi.BadArgument)
 }
 
 // kubeService reads namespaces, which the module is granted, and what it is not.
 func kubeService(r *report) {
-	crooked(r, "kube call", kubeCall)
+	crooked(r, "kube call", kubeCall, hostabi.TagOperation, "list", hostabi.TagVersion, "v1", hostabi.TagResource, "namespaces")
 	get := func(name string, more ...any) hostabi.Record {
 		return record(append([]any{hostabi.TagOperation, "get", hostabi.TagGroup, "", hostabi.TagVersion, "v1", hostabi.TagResource, "namespaces", hostabi.TagName, name}, more...)...)
 	}

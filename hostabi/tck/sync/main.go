@@ -23,6 +23,9 @@ type guest struct{}
 
 func (guest) Synchronous() bool { return true }
 
+// Left has nothing to wait for: a synchronous guest is never told.
+func (guest) Left(uint32) {}
+
 func (guest) Await(tokens ...int32) []hostabi.Completion {
 	list := make([]uint32, len(tokens))
 	for i, t := range tokens {
