@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -10,8 +11,10 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/posternhq/postern/gateway/module/internal/variant"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/module/service"
+	"github.com/posternhq/postern/gateway/module/snapshot"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -85,6 +88,9 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 	for _, wish := range short {
 		g.log.say(hostabi.LevelWarn, "module gets "+wish+": raise postern.modules.ceiling, or set its own limit", "")
 	}
+	if variant.Of(ctx).OnlyCopies {
+		g.endInstances()
+	}
 	g.loading = time.Since(began)
 	return g, nil
 }
@@ -111,27 +117,32 @@ func (g *Generation) Manifest() *manifest.Manifest { return g.image.about }
 // Digest is the sha256 of the module's file, in hex.
 func (g *Generation) Digest() string { return g.image.digest }
 
-// instantiate makes an instance's memory and globals and calls _initialize.
-func (g *Generation) instantiate(ctx context.Context) (mod api.Module, err error) {
-	memory := &allocator{limit: g.limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, refused: &g.Stats.reached[LimitMemory]}
+// instantiate makes an instance, of whose code nothing has run unless it is a copy: then it is where the first one was.
+func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mod api.Module, memory *linearMemory, err error) {
+	a := &allocator{
+		limit: g.limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, refused: &g.Stats.reached[LimitMemory], of: of,
+	}
 	defer func() {
 		// wazero panics when the allocator has no room for the memory's first bytes.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("cannot instantiate: %v", p)
 		}
 		if err != nil {
-			memory.free() // wazero forgets the memory of what it could not instantiate
+			a.free() // wazero forgets the memory of what it could not instantiate
 		}
 	}()
-	ctx = experimental.WithMemoryAllocator(ctx, memory)
-	mod, err = g.engine.runtime.InstantiateModule(ctx, g.image.compiled, moduleConfig(g.log, ctx.Value(instanceKey{}).(*instance)))
+	config := moduleConfig(g.log, ctx.Value(instanceKey{}).(*instance))
+	mod, err = g.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, a), g.image.compiled, config)
 	if err != nil {
-		return nil, fmt.Errorf("cannot instantiate: %w", err)
+		return nil, nil, fmt.Errorf("cannot instantiate: %w", err)
 	}
 	g.Stats.Instances.Add(1)
 	g.Stats.Born.Add(1)
-	return mod, nil
+	return mod, a.made, nil
 }
+
+// Snapshot says whether instances after the first are copies of it: "yes", or "no: " and why not.
+func (g *Generation) Snapshot() string { return g.image.copies.state() }
 
 // Acquire takes a share in the generation; false when it has been retired and closed.
 func (g *Generation) Acquire() bool {
@@ -169,14 +180,19 @@ func (g *Generation) Retire() {
 // Closed is closed when a retired generation has ended its last request and freed all it held.
 func (g *Generation) Closed() <-chan struct{} { return g.closed }
 
-// close ends the instances, then frees the machine code.
-func (g *Generation) close() {
+// endInstances ends them all, so that whoever comes next gets a new one. No request is under way.
+func (g *Generation) endInstances() {
 	for i := range g.shards {
 		g.shards[i].close()
 	}
 	g.workers.close()
+}
+
+// close ends the instances, then frees the machine code.
+func (g *Generation) close() {
+	g.endInstances()
 	g.running.Wait()
-	if err := g.image.compiled.Close(context.Background()); err != nil {
+	if err := errors.Join(g.image.copies.close(g), g.image.compiled.Close(context.Background())); err != nil {
 		g.engine.opts.Log.Error().Err(err).Str("module", g.Manifest().Name).Msg("cannot free compiled module")
 	}
 	g.image.compiled = nil

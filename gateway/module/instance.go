@@ -16,11 +16,13 @@ import (
 // instance is one instantiated guest. Only its own goroutine calls into it: a WebAssembly function must never run twice
 // at once, and an instance that failed must never run again.
 type instance struct {
-	gen  *Generation
-	mod  api.Module
-	ctx  context.Context // carries the instance to host functions
-	wake chan struct{}   // something is in the queues below, or quit is set
-	dead chan struct{}   // closed when the goroutine has ended
+	gen *Generation
+	mod api.Module
+	// memory is the guest's; Free is wazero's to call.
+	memory *linearMemory
+	ctx    context.Context // carries the instance to host functions
+	wake   chan struct{}   // something is in the queues below, or quit is set
+	dead   chan struct{}   // closed when the goroutine has ended
 
 	mu       sync.Mutex
 	quit     bool
@@ -45,25 +47,53 @@ type instance struct {
 // instanceKey finds the instance in a host function's context.
 type instanceKey struct{}
 
-// newInstance instantiates the module and has it check itself.
+// newInstance makes an instance: the first one is initialised and has the guest check itself, the others are copies of it, if the
+// module can be copied.
 func newInstance(g *Generation) (*instance, error) {
 	i := &instance{
 		gen: g, wake: make(chan struct{}, 1), dead: make(chan struct{}),
 		requests: map[uint32]*request{}, calls: map[uint32]context.CancelFunc{},
 	}
 	i.ctx = context.WithValue(context.Background(), instanceKey{}, i)
-	i.meter.begin(g.limits.CPUPerCall)
-	mod, err := g.instantiate(i.ctx)
+	of, done := g.image.copies.begin()
+	defer done()
+	i.meter.begin(g.limits.CPUPerCall) // wazero runs a start section itself
+	mod, memory, err := g.instantiate(i.ctx, of)
 	g.Stats.GuestTime.Add(int64(i.meter.end()))
 	if err != nil {
 		return nil, err
 	}
-	i.mod, i.born = mod, int64(mod.Memory().Size())
-	if err := i.check(); err != nil {
+	i.mod, i.memory = mod, memory
+	if of != nil {
+		err = of.Restore(mod)
+	} else {
+		err = i.initialise()
+	}
+	i.born = int64(mod.Memory().Size())
+	if err != nil {
 		i.free()
 		return nil, err
 	}
 	return i, nil
+}
+
+// initialise makes an instance ready that is no copy.
+func (i *instance) initialise() error {
+	c := i.gen.image.copies
+	if c.plan != nil {
+		if err := c.plan.Fill(i.mod.Memory()); err != nil {
+			return fmt.Errorf("cannot instantiate: %w", err)
+		}
+	}
+	if f := i.mod.ExportedFunction(hostabi.ExportInitialize); f != nil {
+		if err := i.enter(f, make([]uint64, 1)); err != nil {
+			return fmt.Errorf("cannot instantiate: %s failed: %w", hostabi.ExportInitialize, err)
+		}
+	}
+	if err := i.check(); err != nil {
+		return err
+	}
+	return c.keep(i)
 }
 
 // check calls the guest's own check, if it has one.

@@ -14,7 +14,6 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
-	"github.com/posternhq/postern/gateway/module/fuel"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -30,11 +29,12 @@ type image struct {
 	about    *manifest.Manifest
 	digest   string // sha256 of the file, hex
 	compiled wazero.CompiledModule
+	copies   *copies
 	async    bool
 	took     time.Duration // to rewrite and compile
 }
 
-// compile turns a module's bytes into an image: read the manifest, meter loops, check imports and grants, make
+// compile turns a module's bytes into an image: read the manifest, rewrite the code, check imports and grants, make
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()
@@ -42,18 +42,18 @@ func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name stri
 	if err != nil {
 		return nil, err
 	}
-	metered, err := fuel.Rewrite(code, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
+	code, copies, err := rewrite(ctx, code)
 	if err != nil {
 		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}
 	e.compiling.Lock()
 	defer e.compiling.Unlock()
 	// Two workers halve the wait for a new module; more would leave no core to the traffic of a small machine.
-	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), metered)
+	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), code)
 	if err != nil {
 		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
 	}
-	img := &image{about: about, digest: Digest(wasm), compiled: compiled}
+	img := &image{about: about, digest: Digest(wasm), compiled: compiled, copies: copies}
 	if err := img.check(policy(about.Name)); err != nil {
 		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), compiled.Close(ctx))
 	}

@@ -5,16 +5,18 @@ import (
 
 	"github.com/tetratelabs/wazero/experimental"
 	"golang.org/x/sys/unix"
+
+	"github.com/posternhq/postern/gateway/module/snapshot"
 )
 
 // allocator gives an instance its linear memory: address space for all it may ever have, reserved at once and off the Go
 // heap, so that growing copies nothing, untouched pages cost nothing, and the collector's pacing does not see it.
 type allocator struct {
-	limit int64         // bytes; growing beyond it fails, and memory.grow returns -1
-	used  *atomic.Int64 // bytes of all instances of the module, for its metric
-	made  *linearMemory // a module has one memory
-	// refused counts how often the limit was run into.
-	refused *atomic.Int64
+	limit   int64              // bytes; growing beyond it fails, and memory.grow returns -1
+	used    *atomic.Int64      // bytes of all instances of the module, for its metric
+	refused *atomic.Int64      // counts how often the limit was run into; nil: nobody asks
+	of      *snapshot.Snapshot // what the memory is a copy of; nil: it is new
+	made    *linearMemory      // a module has one memory
 }
 
 var _ experimental.MemoryAllocator = (*allocator)(nil)
@@ -26,6 +28,9 @@ func (a *allocator) Allocate(_, most uint64) experimental.LinearMemory {
 		if room, err := unix.Mmap(-1, 0, int(size), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE); err == nil {
 			a.made.room = room
 		}
+	}
+	if a.of != nil && a.made.share(a.of) != nil {
+		a.made.Free()
 	}
 	return a.made
 }
@@ -42,6 +47,20 @@ type linearMemory struct {
 	allocator *allocator
 	room      []byte
 	open      uint64
+	shared    uint64 // of these, bytes that belong to a snapshot until they are written to
+}
+
+// share makes the memory equal to a snapshot's, whose pages it shares from then on. They do not count as used: the snapshot does,
+// once. After an error the memory can only be freed.
+func (m *linearMemory) share(s *snapshot.Snapshot) error {
+	if err := s.Map(m.room); err != nil {
+		return err
+	}
+	own := m.open - m.shared
+	m.shared = uint64(s.Size())
+	m.open = max(m.open, m.shared)
+	m.allocator.used.Add(int64(m.open-m.shared) - int64(own))
+	return nil
 }
 
 // Reallocate opens the first size bytes; nil when that is beyond the limit.
@@ -68,6 +87,6 @@ func (m *linearMemory) Free() {
 		return
 	}
 	_ = unix.Munmap(m.room)
-	m.allocator.used.Add(-int64(m.open))
-	m.room, m.open = nil, 0
+	m.allocator.used.Add(-int64(m.open - m.shared))
+	m.room, m.open, m.shared = nil, 0, 0
 }

@@ -10,8 +10,10 @@ type Stats struct {
 	Instances atomic.Int64 // alive now
 	Born      atomic.Int64 // instances made, in all
 	Recycled  atomic.Int64 // instances replaced for their memory
-	Memory    atomic.Int64 // linear memory of all instances, bytes
 	Peak      atomic.Int64 // the largest memory that one instance has had, bytes
+	// Memory is the linear memory of all instances in bytes. What a copy shares with the first instance counts once, as the
+	// snapshot; pages of it that a copy has written to since count as shared still.
+	Memory    atomic.Int64
 	HostCalls atomic.Int64 // in all
 	GuestTime atomic.Int64 // nanoseconds of CPU inside the guest
 	Fuel      atomic.Int64 // steps: back-edges of loops, in units of the metering interval

@@ -85,6 +85,7 @@ func (w *workers) forget(i *instance) {
 func (w *workers) close() {
 	w.mu.Lock()
 	var all []*instance
+	w.idle = nil
 	for i := range w.all {
 		all = append(all, i)
 	}

@@ -21,6 +21,8 @@ type Status struct {
 	Digest  string    `json:"digest,omitempty"` // sha256 of what serves
 	Error   string    `json:"error,omitempty"`  // why what is wanted now does not serve; what is above may serve on
 	Loaded  time.Time `json:"loaded"`
+	// Snapshot says whether instances are copies of the first one: "yes", or "no: " and why not.
+	Snapshot string `json:"snapshot,omitempty"`
 
 	Rollout *RolloutStatus `json:"rollout,omitempty"` // while one is under way
 	History []Past         `json:"history,omitempty"` // what has served, newest first
@@ -104,6 +106,7 @@ func (s *slot) status() Status {
 func (st *Status) describe(g *module.Generation) {
 	m := g.Manifest()
 	st.Name, st.Version, st.Serves, st.Digest = m.Name, m.Version, m.Routes(), g.Digest()
+	st.Snapshot = g.Snapshot()
 	st.Requests, st.Failures, st.Traps = g.Stats.Requests.Load(), g.Stats.Failures.Load(), g.Stats.Traps.Load()
 	st.Instances, st.Memory, st.HostCalls = g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.Stats.HostCalls.Load()
 	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), g.InFlight()

@@ -12,15 +12,29 @@ import (
 	"github.com/posternhq/postern/hostabi/guest"
 )
 
+// What an instance has from the start, and so its copies.
+var (
+	early  = guest.Settings()
+	ticked = make(chan struct{})
+	counts int
+)
+
 func init() {
+	go func() {
+		time.Sleep(20 * time.Millisecond)
+		close(ticked)
+	}()
 	for pattern, h := range map[string]guest.Handler{
-		"/v1/ok":    func(_ *guest.Request, w *guest.Response) error { return w.WriteString("ok") },
-		"/v1/panic": func(*guest.Request, *guest.Response) error { panic("mischief") },
-		"/v1/loop":  loop,
-		"/v1/eat":   eat,
-		"/v1/exit":  func(*guest.Request, *guest.Response) error { os.Exit(3); return nil },
-		"/v1/stuck": func(*guest.Request, *guest.Response) error { select {} },
-		"/v1/nap":   nap,
+		"/v1/ok":     func(_ *guest.Request, w *guest.Response) error { return w.WriteString("ok") },
+		"/v1/panic":  func(*guest.Request, *guest.Response) error { panic("mischief") },
+		"/v1/loop":   loop,
+		"/v1/eat":    eat,
+		"/v1/exit":   func(*guest.Request, *guest.Response) error { os.Exit(3); return nil },
+		"/v1/stuck":  func(*guest.Request, *guest.Response) error { select {} },
+		"/v1/nap":    nap,
+		"/v1/count":  count,
+		"/v1/ticked": func(_ *guest.Request, w *guest.Response) error { <-ticked; return w.WriteString("ticked") },
+		"/v1/early":  func(_ *guest.Request, w *guest.Response) error { return w.WriteString(early) },
 		"/v1/sleep": func(r *guest.Request, w *guest.Response) error {
 			return errors.Join(r.Sleep(20), w.WriteString("slept"))
 		},
@@ -58,6 +72,12 @@ func eat(*guest.Request, *guest.Response) error {
 		b[0] = 1
 		hoard = append(hoard, b)
 	}
+}
+
+// count is how often this instance was asked.
+func count(_ *guest.Request, w *guest.Response) error {
+	counts++
+	return w.WriteString(strconv.Itoa(counts))
 }
 
 // nap waits with a timer of the guest's own, which the host does not know of.
