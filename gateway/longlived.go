@@ -64,9 +64,12 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		}
 		g.log.Warn().Err(err).Msg("modules are compiled at each start: set postern.modules.cacheDir")
 	}
-	l.filters = &filter.Options{Kinds: kinds.All, Env: filter.Env{Log: g.log, CacheDir: cache}, Metrics: filter.NewMetrics(g.registry)}
 	if l.engine, err = module.NewEngine(ctx, module.Options{CacheDir: cache, Log: g.log}); err != nil {
 		return nil, err
+	}
+	l.filters = &filter.Options{
+		Kinds: kinds.All, Metrics: filter.NewMetrics(g.registry),
+		Env: filter.Env{Log: g.log, CacheDir: cache, Runtime: l.engine, Reread: g.reread},
 	}
 	l.modules = manager.New(l.engine, manager.Options{
 		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c), Log: g.log,

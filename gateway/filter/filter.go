@@ -70,4 +70,9 @@ type Env struct {
 	Event func(event string) prometheus.Counter
 	// CacheDir is a folder for what is costly to make, as compiled code; empty: none.
 	CacheDir string
+	// Runtime runs WebAssembly: a *module.Engine; nil where filters are only checked.
+	Runtime any
+	// Reread reads x.Info again after a filter has changed the method or the request target; one that does so cannot
+	// stand before answer. False: who asks may not ask that, or it is malformed, and x has been answered.
+	Reread func(x *exchange.Exchange) bool
 }

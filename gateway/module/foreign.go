@@ -23,8 +23,13 @@ type Import struct {
 	Call func(self any, memory api.Memory, stack []uint64)
 }
 
-// Offer makes an import module known to guests that are compiled after it. It is called once for each name, before that.
+// Offer makes an import module known to guests that are compiled after it. A second call for a name does nothing.
 func (e *Engine) Offer(ctx context.Context, name string, functions map[string]Import) error {
+	e.compiling.Lock()
+	defer e.compiling.Unlock()
+	if e.runtime.Module(name) != nil {
+		return nil
+	}
 	builder := e.runtime.NewHostModuleBuilder(name)
 	for export, f := range functions {
 		call := f.Call

@@ -28,7 +28,7 @@ func TestNoAllocation(t *testing.T) {
 		ctx.Request.Header.SetMethod("GET")
 		ctx.Request.SetRequestURI(c.target)
 		exchange.Run(&ctx, nil, time.Now(), func(x *exchange.Exchange) {
-			if n := testing.AllocsPerRun(100, func() { _ = fill(x) }); n != 0 {
+			if n := testing.AllocsPerRun(100, func() { _ = Fill(x) }); n != 0 {
 				t.Errorf("%s: %v allocations", c.name, n)
 			}
 		})
@@ -44,7 +44,7 @@ func BenchmarkFill(b *testing.B) {
 			exchange.Run(&ctx, nil, time.Now(), func(x *exchange.Exchange) {
 				b.ReportAllocs()
 				for b.Loop() {
-					_ = fill(x)
+					_ = Fill(x)
 				}
 			})
 		})

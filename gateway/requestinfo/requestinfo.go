@@ -26,7 +26,7 @@ func (*Stage) Name() string { return name }
 
 // Serve fills x.Info and passes x on, or answers 400.
 func (*Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
-	if err := fill(x); err != nil {
+	if err := Fill(x); err != nil {
 		x.Handled = name
 		status.Write(x, status.BadRequest, err.Error())
 		return
@@ -37,7 +37,7 @@ func (*Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 // Explain fills x.Info too: the stages behind explain themselves by it.
 func (*Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	f := exchange.Finding{Stage: name, Verdict: exchange.Pass}
-	if err := fill(x); err != nil {
+	if err := Fill(x); err != nil {
 		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.BadRequest.Code(), err.Error()
 		return f
 	}
@@ -45,9 +45,9 @@ func (*Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	return f
 }
 
-// fill reads the request target as it was received. fasthttp's URI() is left alone: it collapses slashes and resolves
+// Fill reads x.Info from x's method and request target as they are now. fasthttp's URI() is left alone: it collapses slashes and resolves
 // dot segments, so it is not the path that is sent on.
-func fill(x *exchange.Exchange) (err error) {
+func Fill(x *exchange.Exchange) (err error) {
 	h := &x.HTTP.Request.Header
 	path, query, _ := bytes.Cut(h.RequestURI(), []byte("?"))
 	x.Info, x.Path, err = Parse(h.Method(), path, query, x.Path[:0])

@@ -5,6 +5,7 @@ import (
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/filter/cors"
 	"github.com/posternhq/postern/gateway/filter/headers"
+	"github.com/posternhq/postern/gateway/filter/httpwasm"
 	"github.com/posternhq/postern/gateway/filter/ipfilter"
 	"github.com/posternhq/postern/gateway/filter/ratelimit"
 	"github.com/posternhq/postern/gateway/filter/requestsize"
@@ -14,6 +15,7 @@ import (
 var All = []filter.Kind{
 	cors.Kind,
 	headers.Kind,
+	httpwasm.Kind,
 	ipfilter.Kind,
 	ratelimit.Kind,
 	requestsize.Kind,
