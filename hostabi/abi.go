@@ -34,6 +34,9 @@ const (
 // SectionManifest is the custom section that holds a module's manifest (module.yaml).
 const SectionManifest = "postern.module"
 
+// SectionSignature is the custom section that holds a signature of all that stands before the first one of them.
+const SectionSignature = "postern.signature"
+
 // Code is the outcome of a host function or a host call. Functions return it negated; 0 is OK.
 type Code int32
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/module/service"
+	"github.com/posternhq/postern/gateway/module/signature"
 )
 
 // Limits bound one module. Every field has a default; see DefaultLimits.
@@ -48,6 +49,8 @@ type Policy struct {
 	Ceiling  Limits
 	Grants   service.Grants
 	Settings json.RawMessage // handed to the guest as they are; nil is {}
+	// SignedBy are those who all must have signed the module's file for it to be loaded. None: anybody's is.
+	SignedBy []signature.Signer
 }
 
 // Limit is one of the limits that a request or an instance can run into.

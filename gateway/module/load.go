@@ -38,7 +38,7 @@ type image struct {
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
 	start := time.Now()
-	about, code, err := manifest.Split(wasm) // without it the code's key in the cache stays when the manifest changes
+	about, code, err := open(wasm, policy)
 	if err != nil {
 		return nil, err
 	}
