@@ -10,6 +10,8 @@ type Modules struct {
 	Defaults     ModuleLimits      `json:"defaults" doc:"limits of each module"`
 	Ceiling      ModuleCeiling     `json:"ceiling" doc:"how far a module's own manifest may raise its limits; 0: not above modules.defaults"`
 	PerModule    map[string]Module `json:"perModule" doc:"by module name"`
+
+	RequireSignedBy []string `json:"requireSignedBy" doc:"files of public keys (PEM), read with the configuration; each module must be signed by a key of each file"`
 }
 
 // ModuleLimits bound one module; its instances share them.
@@ -61,6 +63,8 @@ type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
 	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
+
+	RequireSignedBy []string `json:"requireSignedBy" doc:"in place of modules.requireSignedBy for this module; empty: as that says"`
 
 	// LimitsSet are the keys of limits that are set here and not taken from modules.defaults: the module's manifest cannot change them.
 	LimitsSet []string `json:"-"`

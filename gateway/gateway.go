@@ -110,7 +110,7 @@ func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 	g.long.observe.SetAccess(observe.Access{
 		On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling, TrustedProxies: c.Postern.TrustedProxies,
 	})
-	g.long.modules.SetPolicy(policies(c))
+	g.long.modules.SetPolicy(policies(c, n.signers))
 	return nil
 }
 

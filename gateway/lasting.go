@@ -21,6 +21,7 @@ type lasting struct {
 	limits     limit.Options
 	authorizer *authz.Authorizer // decides what modules do in a caller's name, too
 	filters    *filter.Set       // each configuration's own; the filters in it are taken over
+	signers    *signers          // each configuration's own: keys are read again with it
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -29,7 +30,11 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 	n := *old
 	n.authorizer = authz.NewAuthorizer(c.Authorization.Mode, l.platform)
 	n.limiter(c.Postern.Limits)
-	err := n.kubeProxy(l, c.Postern.Kube)
+	var err error
+	if n.signers, err = readSigners(c); err != nil {
+		return nil, err
+	}
+	err = n.kubeProxy(l, c.Postern.Kube)
 	if err == nil {
 		err = n.services.follow(l, c)
 	}

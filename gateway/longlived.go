@@ -57,6 +57,10 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
 	}
 	g.registry.MustRegister(l.platform)
+	signers, err := readSigners(c)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := cacheDir(c.Postern.Modules.CacheDir)
 	if err != nil {
 		if c.Postern.Modules.CacheDir != "" {
@@ -72,7 +76,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		Env: filter.Env{Log: g.log, CacheDir: cache, Runtime: l.engine, Reread: g.reread},
 	}
 	l.modules = manager.New(l.engine, manager.Options{
-		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c), Log: g.log,
+		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c, signers), Log: g.log,
 	})
 	return l, nil
 }

@@ -23,11 +23,12 @@ var shipped = map[string]service.Grants{
 }
 
 // policies are the operator's word on each module, by name.
-func policies(c *config.Config) func(name string) module.Policy {
+func policies(c *config.Config, s *signers) func(name string) module.Policy {
 	return func(name string) module.Policy {
 		m := c.ModuleFor(name)
 		p := module.Policy{
 			Limits: limits(c, m.Limits), Fixed: m.LimitsSet, Ceiling: ceiling(c.Postern.Modules.Ceiling), Grants: grants(m.Grants),
+			SignedBy: s.of(name),
 		}
 		if _, configured := c.Postern.Modules.PerModule[name]; !configured {
 			p.Grants = shipped[name]
