@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/gateway/module/manifest"
+	signing "github.com/posternhq/postern/gateway/module/signature"
 	"github.com/posternhq/postern/gateway/module/source"
 )
 
@@ -20,6 +21,9 @@ func newModuleCommand() *cobra.Command {
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(newModuleBuildCommand(), newModulePackCommand(), newModuleInspectCommand(), newModuleListCommand())
+	command.AddCommand(
+		newModulePushCommand(), newModulePullCommand(), newModuleSignCommand(), newModuleVerifyCommand(), newModuleKeygenCommand(),
+	)
 	return command
 }
 
@@ -49,9 +53,10 @@ func newModuleBuildCommand() *cobra.Command {
 func newModulePackCommand() *cobra.Command {
 	var out string
 	command := &cobra.Command{
-		Use:     "pack FILE.wasm MODULE.yaml",
-		Short:   "Put a manifest into a compiled module",
-		Long:    "Put a manifest into a compiled module of any language, in the place of one that is there already.",
+		Use:   "pack FILE.wasm MODULE.yaml",
+		Short: "Put a manifest into a compiled module",
+		Long: "Put a manifest into a compiled module of any language, in the place of one that is there already. The module's\n" +
+			"signatures go, for they would not hold any more.",
 		Example: "  postern module pack hello.wasm module.yaml -o modules/hello.wasm",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -78,7 +83,7 @@ func pack(wasm, about string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the manifest: %w", err)
 	}
-	packed, err := manifest.Pack(module, text)
+	packed, err := manifest.Pack(signing.Unsigned(module), text)
 	if err != nil {
 		return nil, fmt.Errorf("cannot pack %q into %q: %w", about, wasm, err)
 	}
