@@ -6,6 +6,8 @@ import "time"
 type Modules struct {
 	Dir          string            `json:"dir" default:"./modules" restart:"true" doc:"folder of .wasm files, watched"`
 	CacheDir     string            `json:"cacheDir" restart:"true" doc:"compiled modules; empty: postern/wasm in the user's cache folder"`
+	CacheSize    Size              `json:"cacheSize" default:"1GiB" check:"positive" restart:"true" doc:"of cacheDir; what was used least recently goes"`
+	IdleUnload   time.Duration     `json:"idleUnload" default:"10m" check:"nonnegative" doc:"a module that nobody asks for so long gives its instances and code back until the next request, what it had in memory with them; 0: never"`
 	ScanInterval time.Duration     `json:"scanInterval" default:"1s" check:"positive" restart:"true" doc:"how often the folder is looked at, events aside"`
 	Defaults     ModuleLimits      `json:"defaults" doc:"limits of each module"`
 	Ceiling      ModuleCeiling     `json:"ceiling" doc:"how far a module's own manifest may raise its limits; 0: not above modules.defaults"`
@@ -63,6 +65,9 @@ type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
 	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
+
+	IdleUnload *time.Duration `json:"idleUnload" doc:"in place of modules.idleUnload for this module"`
+	Pinned     bool           `json:"pinned" default:"false" doc:"is never unloaded: for a module that keeps something in memory"`
 
 	RequireSignedBy []string `json:"requireSignedBy" doc:"in place of modules.requireSignedBy for this module; empty: as that says"`
 

@@ -21,6 +21,7 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/listener"
+	"github.com/posternhq/postern/gateway/module/codecache"
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/telemetry"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	Config *config.Config
 	// Reload says how the last reload went, for metrics and probes; nil without a watched file.
 	Reload func() config.Status
+	// Compile makes the machine code of modules; nil: this process does. See module.Options.
+	Compile codecache.Compile
 	// Out takes log and access log, one line each.
 	Out io.Writer
 }

@@ -68,7 +68,9 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		}
 		g.log.Warn().Err(err).Msg("modules are compiled at each start: set postern.modules.cacheDir")
 	}
-	if l.engine, err = module.NewEngine(ctx, module.Options{CacheDir: cache, Log: g.log}); err != nil {
+	if l.engine, err = module.NewEngine(ctx, module.Options{
+		CacheDir: cache, CacheSize: int64(c.Postern.Modules.CacheSize), Compile: g.opts.Compile, Log: g.log,
+	}); err != nil {
 		return nil, err
 	}
 	l.filters = &filter.Options{

@@ -53,7 +53,9 @@ var (
 		{generationDesc("requests_queued", "Requests that wait for their turn."), func(d *module.Description) float64 { return float64(d.RequestsQueued) }},
 		{generationDesc("host_calls_in_flight", "Host calls under way."), func(d *module.Description) float64 { return float64(d.HostCallsInFlight) }},
 		{generationDesc("breaker_state", "0 closed, 1 half open, 2 open."), func(d *module.Description) float64 { return breakerStates[d.Breaker.State] }},
-		{generationDesc("compile_seconds", "Time to rewrite and compile it, or to find it in the cache."), func(d *module.Description) float64 { return d.CompileSeconds }},
+		{generationDesc("compile_seconds", "Time to compile it, or to find it in the cache."), func(d *module.Description) float64 { return d.CompileSeconds }},
+		{generationDesc("rewrite_seconds", "Time to make its code interruptible."), func(d *module.Description) float64 { return d.RewriteSeconds }},
+		{generationDesc("instantiate_seconds", "Time to make its first instance, its check included."), func(d *module.Description) float64 { return d.InstanceSeconds }},
 		{generationDesc("load_seconds", "Time until it could serve."), func(d *module.Description) float64 { return d.LoadSeconds }},
 	}
 	generationLimit = generationDesc("limit", "The limits that hold, by key; bytes, seconds, counts.", "limit")

@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"runtime"
+	"time"
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/module"
@@ -30,6 +31,7 @@ func policies(c *config.Config, s *signers) func(name string) module.Policy {
 			Limits: limits(c, m.Limits), Fixed: m.LimitsSet, Ceiling: ceiling(c.Postern.Modules.Ceiling), Grants: grants(m.Grants),
 			SignedBy: s.of(name),
 		}
+		p.Limits.IdleUnload = idleUnload(c, m)
 		if _, configured := c.Postern.Modules.PerModule[name]; !configured {
 			p.Grants = shipped[name]
 		}
@@ -38,6 +40,17 @@ func policies(c *config.Config, s *signers) func(name string) module.Policy {
 		}
 		return p
 	}
+}
+
+// idleUnload is how long a module may be without requests before it is unloaded; 0: for ever.
+func idleUnload(c *config.Config, m config.Module) time.Duration {
+	switch {
+	case m.Pinned:
+		return 0
+	case m.IdleUnload != nil:
+		return *m.IdleUnload
+	}
+	return c.Postern.Modules.IdleUnload
 }
 
 func limits(c *config.Config, l config.ModuleLimits) module.Limits {

@@ -51,7 +51,7 @@ func run(ctx context.Context, options config.Options) error {
 	}
 	var watcher *config.Watcher
 	g, err := gateway.New(ctx, gateway.Options{
-		Config: c, Out: os.Stderr, Reload: func() config.Status { return watcher.Status() },
+		Config: c, Out: os.Stderr, Compile: compileApart(), Reload: func() config.Status { return watcher.Status() },
 	})
 	if err != nil {
 		return err

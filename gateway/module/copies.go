@@ -16,6 +16,13 @@ type copies struct {
 	why  string             // why there will not be one
 }
 
+// begun starts over: there is no first instance yet. Why says that there will not be one to copy.
+func (c *copies) begun(plan *snapshot.Plan, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.plan, c.of, c.why = plan, nil, why
+}
+
 // begin says what the next instance is a copy of; nil: it is made plainly. Then it may be the first, so others have to wait
 // until done has been called.
 func (c *copies) begin() (of *snapshot.Snapshot, done func()) {
@@ -58,7 +65,7 @@ func (c *copies) state() string {
 	return "yes"
 }
 
-// close frees the snapshot. There are no instances any more, and will be none.
+// close frees the snapshot. There are no instances any more, and will be none until begun has been called.
 func (c *copies) close(g *Generation) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

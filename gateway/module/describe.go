@@ -9,8 +9,12 @@ type Description struct {
 	Digest            string           `json:"digest"` // sha256 of the file, hex
 	Serves            []string         `json:"serves"`
 	Asynchronous      bool             `json:"asynchronous"`
-	CompileSeconds    float64          `json:"compileSeconds"` // rewriting included; less when the cache has it
-	LoadSeconds       float64          `json:"loadSeconds"`    // all of it, the first instance and its check included
+	State             State            `json:"state"`
+	Code              string           `json:"code"`               // how its machine code came to be: cached, compiled, in process
+	RewriteSeconds    float64          `json:"rewriteSeconds"`     // to make it interruptible
+	CompileSeconds    float64          `json:"compileSeconds"`     // less when the cache has it
+	InstanceSeconds   float64          `json:"instantiateSeconds"` // of the first instance, with its check
+	LoadSeconds       float64          `json:"loadSeconds"`        // all of it, the first instance and its check included
 	RequestsInFlight  int              `json:"requestsInFlight"`
 	RequestsQueued    int64            `json:"requestsQueued"`
 	HostCallsInFlight int64            `json:"hostCallsInFlight"`
@@ -55,7 +59,8 @@ func (g *Generation) Describe() Description {
 	c, m := g.Stats.Load(), g.Manifest()
 	return Description{
 		Name: m.Name, Version: m.Version, Digest: g.Digest(), Serves: m.Routes(), Asynchronous: g.image.async,
-		CompileSeconds: g.Took().Seconds(), LoadSeconds: g.loading.Seconds(),
+		State: g.State(), Code: g.image.costs.Code, RewriteSeconds: g.image.costs.Rewrite.Seconds(),
+		CompileSeconds: g.image.costs.Compile.Seconds(), InstanceSeconds: g.image.costs.Instantiate.Seconds(), LoadSeconds: g.loading.Seconds(),
 		RequestsInFlight: g.InFlight(), RequestsQueued: g.queued.Load(), HostCallsInFlight: g.HostCallsInFlight(),
 		Breaker: g.BreakerState(), Limits: g.limitStates(&c), Counters: c, Latency: c.Latency.Quantiles(),
 		TrapsByKind: c.TrapsByKind(), HostCallsBy: c.HostCallsByService(),

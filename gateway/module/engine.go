@@ -16,6 +16,7 @@ import (
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/module/codecache"
 	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/hostabi"
 )
@@ -36,9 +37,14 @@ type Services struct {
 // Options configure an Engine.
 type Options struct {
 	// CacheDir holds compiled modules between runs; it contains machine code that is mapped and run, so only the gateway
-	// may write there. Empty: nothing is kept.
+	// may write there. Empty: nothing is kept, modules are compiled in this process, and none is unloaded.
 	CacheDir string
-	Log      zerolog.Logger
+	// CacheSize bounds CacheDir, bytes; what was used least recently goes. 0: codecache.DefaultSize.
+	CacheSize int64
+	// Compile makes the machine code that CacheDir does not have; nil: this process does. codecache.Child keeps its cost from
+	// the traffic.
+	Compile codecache.Compile
+	Log     zerolog.Logger
 }
 
 // Engine compiles and instantiates modules: one WebAssembly runtime for all of them.
@@ -47,8 +53,12 @@ type Engine struct {
 	services atomic.Pointer[Services]
 	runtime  wazero.Runtime
 	cache    wazero.CompilationCache
-	// compiling lets one module compile at a time: a compilation takes a core for a second, and traffic needs the other.
-	compiling sync.Mutex
+	store    *codecache.Store // nil without a folder
+	life     context.Context  // ends with Close
+	end      context.CancelFunc
+	code     codeLocks
+	offering sync.Mutex
+	tidying  tidying
 
 	totalsMu sync.Mutex
 	totals   map[string]*Totals // by name, at most maxTotals
@@ -59,14 +69,14 @@ type Engine struct {
 
 // NewEngine starts a runtime with the host functions of ABI v1.
 func NewEngine(ctx context.Context, opts Options) (*Engine, error) {
-	e := &Engine{opts: opts, cache: wazero.NewCompilationCache()}
+	e := &Engine{opts: opts, cache: wazero.NewCompilationCache(), code: newCodeLocks()}
+	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	e.services.Store(&Services{})
 	if opts.CacheDir != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(opts.CacheDir)
-		if err != nil {
-			return nil, fmt.Errorf("cannot use %q as the cache of compiled modules: %w", opts.CacheDir, err)
+		if err := e.open(); err != nil {
+			e.end()
+			return nil, err
 		}
-		e.cache = cache
 	}
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(e.cache))
 	if err := e.linkAll(ctx); err != nil {
@@ -87,11 +97,27 @@ func (e *Engine) linkAll(ctx context.Context) error {
 	return nil
 }
 
+// open uses the folder of compiled modules.
+func (e *Engine) open() (err error) {
+	if e.opts.Compile == nil {
+		e.opts.Compile = codecache.InProcess
+	}
+	if e.store, err = codecache.Open(e.opts.CacheDir, e.opts.CacheSize); err != nil {
+		return err
+	}
+	if e.cache, err = wazero.NewCompilationCacheWithDir(e.store.Dir()); err != nil {
+		return fmt.Errorf("cannot use %q as the cache of compiled modules: %w", e.opts.CacheDir, err)
+	}
+	return nil
+}
+
 // SetServices replaces what host calls reach, for calls from now on.
 func (e *Engine) SetServices(s Services) { e.services.Store(&s) }
 
 // Close ends the runtime; every generation must have been closed before.
 func (e *Engine) Close(ctx context.Context) error {
+	e.end()
+	e.tidying.stop()
 	e.natives.Wait()
 	if err := errors.Join(e.runtime.Close(ctx), e.cache.Close(ctx)); err != nil {
 		return fmt.Errorf("cannot close the WebAssembly runtime: %w", err)

@@ -25,8 +25,8 @@ type Import struct {
 
 // Offer makes an import module known to guests that are compiled after it. A second call for a name does nothing.
 func (e *Engine) Offer(ctx context.Context, name string, functions map[string]Import) error {
-	e.compiling.Lock()
-	defer e.compiling.Unlock()
+	e.offering.Lock()
+	defer e.offering.Unlock()
 	if e.runtime.Module(name) != nil {
 		return nil
 	}
@@ -56,16 +56,13 @@ func (e *Engine) Compile(ctx context.Context, name, abi string, functions map[st
 	if err != nil {
 		return nil, err
 	}
-	e.compiling.Lock()
-	defer e.compiling.Unlock()
-	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), metered)
-	if err != nil {
-		return nil, fmt.Errorf("cannot compile: %w", err)
+	img := &image{about: &manifest.Manifest{Name: name}, digest: Digest(wasm)}
+	if err := img.translate(ctx, e, metered, metered); err != nil {
+		return nil, err
 	}
-	img := &image{about: &manifest.Manifest{Name: name}, digest: Digest(wasm), compiled: compiled}
 	policy := Policy{Limits: limits}
 	if err := errors.Join(img.offered(abi, functions), img.checkMemory(limits.Memory)); err != nil {
-		return nil, errors.Join(err, compiled.Close(ctx))
+		return nil, errors.Join(err, img.free(e))
 	}
 	p := &Foreign{gen: &Generation{engine: e, image: img, policy: policy}}
 	p.gen.settle()
@@ -114,7 +111,7 @@ func (p *Foreign) Failed(err error) {
 
 // Close frees the machine code; every process must have been closed before.
 func (p *Foreign) Close() error {
-	if err := p.gen.image.compiled.Close(context.Background()); err != nil {
+	if err := p.gen.image.free(p.gen.engine); err != nil {
 		return fmt.Errorf("cannot free the compiled guest: %w", err)
 	}
 	return nil

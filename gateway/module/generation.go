@@ -45,6 +45,7 @@ type Generation struct {
 	shards  []shard // of an asynchronous guest
 	turn    atomic.Uint32
 	workers workers // of a synchronous guest
+	slumber slumber
 
 	mu      sync.Mutex
 	refs    int // requests and the manager's own
@@ -80,7 +81,11 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 	if img.async {
 		g.shards = make([]shard, max(1, g.limits.Shards))
 	}
-	if err := g.selfCheck(); err != nil {
+	g.slumber.begin(g)
+	start := time.Now()
+	err = g.selfCheck()
+	g.image.costs.Instantiate = time.Since(start)
+	if err != nil {
 		g.Retire()
 		<-g.closed
 		return nil, fmt.Errorf("module %q: %w", img.about.Name, err)
@@ -117,7 +122,8 @@ func (g *Generation) Manifest() *manifest.Manifest { return g.image.about }
 // Digest is the sha256 of the module's file, in hex.
 func (g *Generation) Digest() string { return g.image.digest }
 
-// instantiate makes an instance, of whose code nothing has run unless it is a copy: then it is where the first one was.
+// instantiate makes an instance, of whose code nothing has run unless it is a copy: then it is where the first one was. The generation
+// is awake: whoever asks for an instance has a request that rouse has let through, or is loading the module.
 func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mod api.Module, memory *linearMemory, err error) {
 	a := &allocator{
 		limit: g.limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, refused: &g.Stats.reached[LimitMemory], of: of,
@@ -190,12 +196,12 @@ func (g *Generation) endInstances() {
 
 // close ends the instances, then frees the machine code.
 func (g *Generation) close() {
+	g.slumber.stop()
 	g.endInstances()
 	g.running.Wait()
-	if err := errors.Join(g.image.copies.close(g), g.image.compiled.Close(context.Background())); err != nil {
+	if err := errors.Join(g.image.copies.close(g), g.image.free(g.engine)); err != nil {
 		g.engine.opts.Log.Error().Err(err).Str("module", g.Manifest().Name).Msg("cannot free compiled module")
 	}
-	g.image.compiled = nil
 	g.totals.leave(g)
 	close(g.closed)
 }

@@ -28,6 +28,7 @@ type Limits struct {
 	LogLinesPerSecond   int           // of the guest's own log lines
 	Shards              int           // instances that share an asynchronous module's requests
 	Breaker             BreakerLimits // when a module that keeps failing is left alone
+	IdleUnload          time.Duration // without a request, until instances and machine code are given back; 0: never
 }
 
 // DefaultLimits suit a handler that asks a few backends and answers some hundred KiB.
@@ -35,7 +36,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Memory: 128 << 20, Deadline: 30 * time.Second, CPUPerCall: time.Second, RequestsInFlight: 1000, Queue: 1000,
 		QueueWait: 5 * time.Second, HostCalls: 4096, HostCallsPerRequest: 10_000, HandleBytes: 64 << 20, RequestBytes: 8 << 20,
-		ResponseBytes: 64 << 20, SendBytes: 64 << 20, LogLinesPerSecond: 100, Shards: 1,
+		ResponseBytes: 64 << 20, SendBytes: 64 << 20, LogLinesPerSecond: 100, Shards: 1, IdleUnload: 10 * time.Minute,
 		Breaker: BreakerLimits{Traps: 5, Window: 10 * time.Second, Pause: time.Second, MaxPause: time.Minute},
 	}
 }

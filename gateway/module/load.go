@@ -11,10 +11,11 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
+	"github.com/posternhq/postern/gateway/module/codecache"
 	"github.com/posternhq/postern/gateway/module/manifest"
+	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -27,51 +28,59 @@ const pageSize = 65536
 // image is a module ready to be instantiated.
 type image struct {
 	about    *manifest.Manifest
-	digest   string // sha256 of the file, hex
-	compiled wazero.CompiledModule
+	digest   string                // sha256 of the file, hex
+	compiled wazero.CompiledModule // nil while the generation sleeps
+	source   *codecache.Source     // to wake from; nil without a cache
 	copies   *copies
 	async    bool
-	took     time.Duration // to rewrite and compile
+	costs    Costs
 }
 
 // compile turns a module's bytes into an image: read the manifest, rewrite the code, check imports and grants, make
 // machine code. Nothing of the guest has run when it returns.
 func (e *Engine) compile(ctx context.Context, wasm []byte, policy func(name string) Policy) (*image, error) {
-	start := time.Now()
 	about, code, err := open(wasm, policy)
 	if err != nil {
 		return nil, err
 	}
-	code, copies, err := rewrite(ctx, code)
+	start := time.Now()
+	interruptible, err := metered(ctx, code)
 	if err != nil {
 		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}
-	e.compiling.Lock()
-	defer e.compiling.Unlock()
-	// Two workers halve the wait for a new module; more would leave no core to the traffic of a small machine.
-	compiled, err := e.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, 2), code)
-	if err != nil {
-		return nil, fmt.Errorf("module %q: cannot compile: %w", about.Name, err)
+	if err := checkGrants(about, interruptible, policy(about.Name)); err != nil {
+		return nil, fmt.Errorf("module %q: %w", about.Name, err)
 	}
-	img := &image{about: about, digest: Digest(wasm), compiled: compiled, copies: copies}
+	img := &image{about: about, digest: Digest(wasm), copies: new(copies)}
+	code = img.prepare(ctx, interruptible)
+	img.costs.Rewrite = time.Since(start)
+	if err := img.translate(ctx, e, interruptible, code); err != nil {
+		return nil, fmt.Errorf("module %q: %w", about.Name, err)
+	}
 	if err := img.check(policy(about.Name)); err != nil {
-		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), compiled.Close(ctx))
+		return nil, errors.Join(fmt.Errorf("module %q: %w", about.Name, err), img.free(e))
 	}
-	img.took = time.Since(start)
 	return img, nil
+}
+
+// checkGrants says why a module may not run under policy, as far as it can be told before it is compiled, which takes
+// seconds.
+func checkGrants(about *manifest.Manifest, wasm []byte, policy Policy) error {
+	if err := about.ABI.Runs(manifest.HostABI); err != nil {
+		return err
+	}
+	imports, err := imported(wasm)
+	if err != nil {
+		return fmt.Errorf("cannot read its imports: %w", err)
+	}
+	if err := errors.Join(append(missingGrants(about, policy), unlinked(imports, policy.Grants)...)...); err != nil {
+		return err
+	}
+	return about.Settings.Check(policy.Settings)
 }
 
 // check says why the image may not run under policy.
 func (img *image) check(policy Policy) error {
-	if err := img.about.ABI.Runs(manifest.HostABI); err != nil {
-		return err
-	}
-	if err := errors.Join(missingGrants(img, policy)...); err != nil {
-		return err
-	}
-	if err := img.about.Settings.Check(policy.Settings); err != nil {
-		return err
-	}
 	if err := checkImports(img.compiled); err != nil {
 		return err
 	}
@@ -94,9 +103,9 @@ func (img *image) checkMemory(limit int64) error {
 	return nil
 }
 
-// missingGrants lists what the module wants, or imports, and the configuration does not grant.
-func missingGrants(img *image, policy Policy) (missing []error) {
-	want, have := img.about.Wants, policy.Grants
+// missingGrants lists what the module wants and the configuration does not grant.
+func missingGrants(about *manifest.Manifest, policy Policy) (missing []error) {
+	want, have := about.Wants, policy.Grants
 	for _, w := range want.Kube {
 		if !have.CoversKube(w.Groups, w.Resources, w.Verbs) {
 			missing = append(missing, fmt.Errorf("not granted: kube %s of %s in groups %q",
@@ -116,14 +125,18 @@ func missingGrants(img *image, policy Policy) (missing []error) {
 			missing = append(missing, fmt.Errorf("not granted: host %q", host))
 		}
 	}
+	return missing
+}
+
+// unlinked lists the imports of capabilities that the configuration does not grant.
+func unlinked(imports [][2]string, have service.Grants) (missing []error) {
 	linked := map[string]bool{
 		hostabi.ModuleKube: len(have.Kube) > 0, hostabi.ModulePrometheus: have.Prometheus,
 		hostabi.ModuleHTTP: len(have.HTTP)+len(have.Hosts) > 0,
 	}
-	for _, f := range img.compiled.ImportedFunctions() {
-		module, name, _ := f.Import()
-		if granted, capability := linked[module]; capability && !granted {
-			missing = append(missing, fmt.Errorf("not granted: import %s.%s needs a grant of %s", module, name, strings.TrimSuffix(module, "/v1")))
+	for _, i := range imports {
+		if granted, capability := linked[i[0]]; capability && !granted {
+			missing = append(missing, fmt.Errorf("not granted: import %s.%s needs a grant of %s", i[0], i[1], strings.TrimSuffix(i[0], "/v1")))
 		}
 	}
 	return missing

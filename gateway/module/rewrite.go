@@ -9,23 +9,26 @@ import (
 	"github.com/posternhq/postern/hostabi"
 )
 
-// rewrite is the code that is compiled for a module: it can be interrupted and, if it is of that kind, its instances can be
-// copied. The copies' part says so.
-func rewrite(ctx context.Context, code []byte) ([]byte, *copies, error) {
-	v := variant.Of(ctx)
-	if !v.NoFuel {
-		metered, err := fuel.Rewrite(code, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
-		if err != nil {
-			return nil, nil, err
-		}
-		code = metered
+// metered is a module's code so that it can be interrupted.
+func metered(ctx context.Context, code []byte) ([]byte, error) {
+	if variant.Of(ctx).NoFuel {
+		return code, nil
 	}
-	if v.NoCopies {
-		return code, &copies{why: "off"}, nil
+	return fuel.Rewrite(code, fuel.Options{Module: hostabi.ModuleFuel, Name: "spend"})
+}
+
+// prepare is the code that is compiled of what metered made: if it is of that kind, its instances can be copied. The image's
+// copies say so.
+func (img *image) prepare(ctx context.Context, code []byte) []byte {
+	if variant.Of(ctx).NoCopies {
+		img.copies.begun(nil, "off")
+		return code
 	}
 	prepared, plan, err := snapshot.Prepare(code)
 	if err != nil {
-		return code, &copies{why: err.Error()}, nil
+		img.copies.begun(nil, err.Error())
+		return code
 	}
-	return prepared, &copies{plan: plan}, nil
+	img.copies.begun(plan, "")
+	return prepared
 }

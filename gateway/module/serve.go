@@ -48,6 +48,11 @@ func (g *Generation) answer(x *exchange.Exchange) hostabi.Code {
 			g.leave()
 		}
 	}()
+	if v := g.rouse(r); v.code != hostabi.OK {
+		g.failed(v)
+		refuse(x, v)
+		return v.code
+	}
 	if err := g.hand(r); err != nil {
 		g.Stats.Failures.Add(1)
 		status.Write(x, status.BadGateway, fmt.Sprintf("module %q cannot run: %s", g.Manifest().Name, firstLine(err)))

@@ -19,6 +19,9 @@ type Stats struct {
 	Fuel      atomic.Int64 // steps: back-edges of loops, in units of the metering interval
 	Logged    atomic.Int64 // lines of the guest
 	Dropped   atomic.Int64 // lines over the rate
+	Sleeps    atomic.Int64 // times it was unloaded for want of requests
+	Wakes     atomic.Int64 // times it was loaded again
+	WakeTime  atomic.Int64 // nanoseconds, in all
 	Opened    atomic.Int64 // times that the breaker opened
 	Shed      atomic.Int64 // requests that the open breaker refused
 

@@ -93,6 +93,9 @@ func (w *workers) close() {
 	for _, i := range all {
 		i.stop()
 	}
+	w.mu.Lock()
+	w.idle = nil
+	w.mu.Unlock()
 }
 
 // work is the one goroutine that calls into a synchronous guest.

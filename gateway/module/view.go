@@ -23,8 +23,11 @@ func (g *Generation) Grants() service.Grants { return *g.grants.Load() }
 // Restrict replaces the grants for host calls from now on: what a configuration takes back is taken at once.
 func (g *Generation) Restrict(grants service.Grants) { g.grants.Store(&grants) }
 
-// Took is how long it took to rewrite and compile the module.
-func (g *Generation) Took() time.Duration { return g.image.took }
+// Costs are how long the parts of the load took.
+func (g *Generation) Costs() Costs { return g.image.costs }
+
+// Took is how long the whole load took.
+func (g *Generation) Took() time.Duration { return g.loading }
 
 // InFlight is how many requests have a slot now.
 func (g *Generation) InFlight() int { return len(g.admit) }
