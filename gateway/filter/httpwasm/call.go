@@ -73,8 +73,8 @@ func getConfig(c *call, m guestMemory, a []uint64) uint64 {
 
 // The ABI's log levels begin at -1 for debug; 3 is none.
 func logEnabled(c *call, _ guestMemory, a []uint64) uint64 {
-	level := int32(a[0])
-	if level >= -1 && level < 3 && c.g.log.GetLevel() <= zerolog.Level(level+1) {
+	level, least := int32(a[0]), max(c.g.log.GetLevel(), zerolog.GlobalLevel())
+	if level >= -1 && level < 3 && least <= zerolog.Level(level+1) {
 		return 1
 	}
 	return 0

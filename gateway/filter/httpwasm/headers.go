@@ -16,6 +16,7 @@ type fields interface {
 	PeekTrailerKeys() [][]byte
 	PeekAll(name string) [][]byte
 	AddTrailerBytes(name []byte) error
+	SetTrailerBytes(names []byte) error
 }
 
 // fields are those that kind stands for. what is in words, trailer whether kind is one of trailers.
@@ -204,7 +205,9 @@ func add(f fields, name, value []byte, trailer bool) {
 func remove(f fields, name []byte, trailer bool) {
 	if trailer {
 		if key := trailerKey(f, name); key != nil {
-			f.DelBytes(bytes.Clone(key))
+			gone := bytes.Clone(key)
+			f.DelBytes(gone)
+			unannounce(f, gone)
 		}
 		return
 	}
@@ -215,6 +218,17 @@ func remove(f fields, name []byte, trailer bool) {
 		}
 		f.DelBytes(key)
 	}
+}
+
+// unannounce takes a name out of the list of trailers to come.
+func unannounce(f fields, gone []byte) {
+	var rest [][]byte
+	for _, key := range f.PeekTrailerKeys() {
+		if !bytes.Equal(key, gone) {
+			rest = append(rest, key)
+		}
+	}
+	_ = f.SetTrailerBytes(bytes.Join(rest, []byte(", "))) // the names were accepted before
 }
 
 // spelling is a header's name as it is there; nil if it is not.

@@ -93,6 +93,7 @@ static void run(text op, text a, text b, text c) {
   else if (is(op, "set_method")) set_method(a.p, a.n);
   else if (is(op, "uri")) got(get_uri(buffer, limit));
   else if (is(op, "set_uri")) set_uri(a.p, a.n);
+  else if (is(op, "uriout")) set_uri(out, out_len), out_len = 0;
   else if (is(op, "version")) got(get_protocol_version(buffer, limit));
   else if (is(op, "addr")) got(get_source_addr(buffer, limit));
   else if (is(op, "names")) got_list(get_header_names(number(a), buffer, limit));
