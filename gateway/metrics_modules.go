@@ -9,6 +9,7 @@ import (
 // Of files, as the manager has them.
 var (
 	moduleInfo   = describe("module_info", "1 for each module that serves.", "module", "file", "version", "digest")
+	rollbacks    = describe("module_rollbacks_total", "Versions of modules that were taken back, by why.", "reason")
 	moduleFailed = describe("module_file_failed", "1 if the file as it is now could not be loaded.", "file")
 )
 
@@ -80,6 +81,9 @@ func (c *collector) modules(send sender, out chan<- prometheus.Metric) {
 		if s.Name != "" {
 			send(moduleInfo, prometheus.GaugeValue, 1, s.Name, s.File, s.Version, s.Digest)
 		}
+	}
+	for reason, n := range c.g.long.modules.Rollbacks() {
+		send(rollbacks, prometheus.CounterValue, float64(n), reason)
 	}
 	for _, t := range c.g.long.engine.AllTotals() {
 		sendModule(send, out, t)

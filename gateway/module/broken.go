@@ -1,6 +1,7 @@
 package module
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -13,7 +14,7 @@ import (
 
 // OnBroken has f told when the breaker opens: the module has failed again and again, and is left alone for a while. f is called
 // by what has just failed, so it must not wait for the generation. Without it, the generation tries again by itself.
-func (g *Generation) OnBroken(f func(why string)) { g.onBroken.Store(&f) }
+func (g *Generation) OnBroken(f func(why error)) { g.onBroken.Store(&f) }
 
 // trapped counts a lost instance, and opens the breaker when there are too many.
 func (g *Generation) trapped(kind TrapKind, err error) {
@@ -29,7 +30,7 @@ func (g *Generation) trapped(kind TrapKind, err error) {
 	g.Stats.Opened.Add(1)
 	g.sayBreaker()
 	if f := g.onBroken.Load(); f != nil {
-		(*f)(why)
+		(*f)(errors.New(why))
 	}
 }
 

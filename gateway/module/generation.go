@@ -30,7 +30,7 @@ type Generation struct {
 	Stats  Stats
 
 	breaker  breaker
-	onBroken atomic.Pointer[func(why string)]
+	onBroken atomic.Pointer[func(why error)]
 	began    time.Time     // when it was loaded
 	loading  time.Duration // how long it took until it could serve
 

@@ -114,6 +114,7 @@ func (i *instance) check() error {
 
 // enter calls into the guest, within the CPU budget. Any error is the end of the instance.
 func (i *instance) enter(f api.Function, stack []uint64) (err error) {
+	i.says = TrapOther
 	i.meter.begin(i.gen.limits.CPUPerCall)
 	defer func() { i.gen.Stats.GuestTime.Add(int64(i.meter.end())) }()
 	return f.CallWithStack(i.ctx, stack)

@@ -107,17 +107,14 @@ func TestFanOutRunsSideBySide(t *testing.T) {
 	}
 }
 
-// TestLimits runs into each limit.
+// TestLimits is about limits beyond TestEachLimit.
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, path string
 		change     func(*Limits)
 		code       int
 	}{
-		{"response bytes", "big/100000", func(l *Limits) { l.ResponseBytes = 99_999 }, 413},
-		{"host calls", "fan/20", func(l *Limits) { l.HostCalls = 0 }, 503},
 		{"host calls, one after the other", "fan/20", func(l *Limits) { l.HostCalls = 3 }, 200},
-		{"handle bytes", "splice", func(l *Limits) { l.HandleBytes = 10 }, 413},
 		{"no capacity", "ok", func(l *Limits) { l.RequestsInFlight, l.Queue = 0, 0 }, 503},
 		{"queue wait", "ok", func(l *Limits) { l.RequestsInFlight, l.QueueWait = 0, time.Millisecond }, 503},
 	} {

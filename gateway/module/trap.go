@@ -45,7 +45,7 @@ var wazeroKinds = []struct {
 	{"wasm error: null reference", TrapBounds},
 	{"wasm error: integer", TrapArithmetic},
 	{"wasm error: invalid conversion", TrapArithmetic},
-	{"wasm error: stack overflow", TrapStack},
+	{"stack overflow", TrapStack},
 }
 
 // fatal is what the Go runtime, and libraries of other languages, say before they exit.
@@ -85,9 +85,10 @@ func kindOf(err error, last TrapKind) TrapKind {
 	return TrapOther
 }
 
-// heard notes what a dying guest says on stderr: the first thing counts, what follows are stack traces.
+// heard notes what a dying guest says on stderr. The first word that says more than panic counts: the Go runtime prints "fatal
+// error: " first and what it is in the next piece, then stack traces.
 func (i *instance) heard(level hostabi.Level, line []byte) {
-	if level != hostabi.LevelError || i.says != TrapOther {
+	if level != hostabi.LevelError || i.says != TrapOther && i.says != TrapPanic {
 		return
 	}
 	text := string(line)

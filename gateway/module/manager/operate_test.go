@@ -267,6 +267,25 @@ func TestRunBreaks(t *testing.T) {
 	}
 }
 
+// TestTrapsBreak has a version trap until its breaker opens: the one before it serves, and no client has to do anything.
+func TestTrapsBreak(t *testing.T) {
+	f := newFolder(t, plain)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = f.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	mustDo(t, "loaded")(f.Load(ctx, "a", of(t, "one")))
+	mustDo(t, "loaded")(f.Load(ctx, "a", guests.Trapping(t, serving("a", "a.io/v1"))))
+	for range module.DefaultLimits().Breaker.Traps {
+		f.answer("a.io", "v1")
+	}
+	eventually(t, "the first version is back", func() bool { return f.answer("a.io", "v1") == "one" })
+	if st, _ := f.Of("a"); st.State != Degraded || !strings.Contains(st.Error, "unreachable") {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestMarkByHand disables a module by a file beside it.
 func TestMarkByHand(t *testing.T) {
 	f := newFolder(t, plain)

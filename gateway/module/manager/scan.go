@@ -212,6 +212,7 @@ func (m *Manager) load(ctx context.Context, s *slot, wasm []byte) (*module.Gener
 	if err != nil {
 		return nil, err
 	}
+	gen.OnBroken(func(why error) { m.Broken(gen, why) })
 	if err := m.conflict(s, gen.Manifest()); err != nil {
 		m.retire(gen)
 		return nil, err

@@ -38,13 +38,17 @@ func init() {
 		"/v1/sleep": func(r *guest.Request, w *guest.Response) error {
 			return errors.Join(r.Sleep(20), w.WriteString("slept"))
 		},
-		"/v1/rubbish":  rubbish,
-		"/v1/fan/{n}":  fan,
-		"/v1/big/{n}":  big,
-		"/v1/splice":   splice,
-		"/v1/body":     body,
-		"/v1/log/{n}":  logs,
-		"/v1/settings": func(_ *guest.Request, w *guest.Response) error { return w.WriteString(guest.Settings()) },
+		"/v1/rubbish":   rubbish,
+		"/v1/calls/{n}": calls,
+		"/v1/send/{n}":  send,
+		"/v1/leave/{n}": leave,
+		"/v1/alone":     alone,
+		"/v1/fan/{n}":   fan,
+		"/v1/big/{n}":   big,
+		"/v1/splice":    splice,
+		"/v1/body":      body,
+		"/v1/log/{n}":   logs,
+		"/v1/settings":  func(_ *guest.Request, w *guest.Response) error { return w.WriteString(guest.Settings()) },
 		"/v1/forward/{p...}": func(r *guest.Request, w *guest.Response) error {
 			return r.Forward(w, guest.HTTP{Backend: "echo", Path: "/" + r.PathValue("p")})
 		},
@@ -119,6 +123,53 @@ func fan(r *guest.Request, w *guest.Response) error {
 		}
 	}
 	return nil
+}
+
+// calls makes n calls, one after the other.
+func calls(r *guest.Request, w *guest.Response) error {
+	n, _ := strconv.Atoi(r.PathValue("n"))
+	for range n {
+		if err := r.Sleep(0); err != nil {
+			return err
+		}
+	}
+	return w.WriteString("called")
+}
+
+// send sends n bytes to a backend, a tenth at a time.
+func send(r *guest.Request, w *guest.Response) error {
+	n, _ := strconv.Atoi(r.PathValue("n"))
+	part := make([]byte, n/10)
+	for range 10 {
+		if _, _, err := r.Do(guest.HTTP{Backend: "echo", Method: "POST", Path: "/", Body: part}); err != nil {
+			return err
+		}
+	}
+	return w.WriteString("sent")
+}
+
+var never chan struct{}
+
+// leave answers, and leaves a goroutine behind that waits for ever with n KiB.
+func leave(r *guest.Request, w *guest.Response) error {
+	n, _ := strconv.Atoi(r.PathValue("n"))
+	held := make([]byte, n<<10)
+	for i := range held {
+		held[i] = byte(i)
+	}
+	go func() {
+		<-never
+		sink += uint64(held[0])
+	}()
+	return w.WriteString("left")
+}
+
+// alone fails every time but when it is asked with a query.
+func alone(r *guest.Request, w *guest.Response) error {
+	if r.RawQuery() == "" {
+		panic("nobody asked nicely")
+	}
+	return w.WriteString("well")
 }
 
 func big(r *guest.Request, w *guest.Response) error {

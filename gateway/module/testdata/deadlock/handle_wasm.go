@@ -1,0 +1,6 @@
+package main
+
+var never chan struct{}
+
+//go:wasmexport postern_handle
+func handle(uint32) { <-never }
