@@ -18,6 +18,9 @@ type scenario struct {
 // scenarios are run in this order; together they must stay below six minutes.
 var scenarios = []scenario{
 	{"coldstart", "start of the gateway with five Go modules from the compilation cache", time.Minute, coldStart},
+	{"instances", "spare instances, made plainly and as copies of the first", time.Minute, instances},
+	{"fuel", "what it costs that a guest can be interrupted", time.Minute, fuelPrice},
+	{"stalls", "how long a guest keeps other goroutines waiting", time.Minute, stalls},
 }
 
 func names() (all []string) {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/cost"
+	"github.com/posternhq/postern/gateway/module/service"
+)
+
+// everything grants what the modules that come with the gateway want.
+func everything() module.Policy {
+	return module.Policy{Limits: module.DefaultLimits(), Grants: service.Grants{
+		Kube:       []service.KubeGrant{{Groups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+		Prometheus: true, HTTP: []string{"edge-watcher"},
+	}}
+}
+
+// instances measures spare instances of guests of all sizes, in this process.
+func instances(ctx context.Context, _ *bench) (figures []Figure, err error) {
+	for _, dir := range []string{"bench/modules/guests/lean", "wasm-modules/hello", "wasm-modules/monitoring"} {
+		wasm, err := build(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		plain, copied, err := cost.Instances(ctx, wasm, everything(), 4)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir, err)
+		}
+		name := fmt.Sprintf("%s, %.1f MB", filepath.Base(dir), float64(len(wasm))/1e6)
+		note := fmt.Sprintf("mean of 200; snapshot: %s", copied.Snapshot)
+		figures = append(figures,
+			told(name+": CPU, made plainly", milliseconds(plain.CPU), "ms", ""),
+			atMost(0.5, name+": CPU, copied", milliseconds(copied.CPU), "ms", note),
+			told(name+": private memory, made plainly", float64(plain.Private)/(1<<20), "MiB", ""),
+			atMost(0.2, name+": private memory, copied", float64(copied.Private)/(1<<20), "MiB", "Private_Dirty of the process, with the host's own part"),
+		)
+	}
+	return figures, nil
+}
+
+// fuelPrice measures what metering costs a guest that works on JSON.
+func fuelPrice(ctx context.Context, _ *bench) (figures []Figure, err error) {
+	wasm, err := build(ctx, "bench/modules/guests/lean")
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range []struct{ uri, what string }{{"typed", "structs"}, {"untyped", "any"}} {
+		p, err := cost.Fuel(ctx, wasm, everything(), "/kapis/bench.postern.io/v1/"+c.uri, 100)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, atMost(15, "100 KiB of JSON, "+c.what, 100*(p.Ratio-1), "%",
+			fmt.Sprintf("%.1f ms of CPU a request, %.1f ms without; median of 100 pairs", milliseconds(p.Metered), milliseconds(p.Plain))))
+	}
+	return figures, nil
+}
+
+// stalls measures how long a guest that works on JSON in a loop keeps other goroutines waiting, at the host's collections.
+func stalls(ctx context.Context, _ *bench) ([]Figure, error) {
+	wasm, err := build(ctx, "bench/modules/guests/lean")
+	if err != nil {
+		return nil, err
+	}
+	idle, plain, metered, err := cost.Stalls(ctx, wasm, everything(), "/kapis/bench.postern.io/v1/typed", 8*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	longest := func(g cost.Gaps) string {
+		return fmt.Sprintf("median %.1f ms, longest %.1f ms", milliseconds(g.P50), milliseconds(g.Longest))
+	}
+	return []Figure{
+		told("gap of a ticker, p99, no guest", milliseconds(idle.P99), "ms", longest(idle)),
+		told("one guest decodes JSON, not metered", milliseconds(plain.P99), "ms", longest(plain)),
+		told("one guest decodes JSON", milliseconds(metered.P99), "ms", longest(metered)),
+		atMost(3, "against no guest", float64(metered.P99)/float64(idle.P99), "times", "a collection every 10 ms"),
+	}, nil
+}
