@@ -83,6 +83,9 @@ func (p *Peer) cancelOnGone(c Canceler) {
 // exchange, for the stage that answers; nil takes it back. Allocates nothing.
 func (x *Exchange) CancelOnGone(c Canceler) { x.peer.cancelOnGone(c) }
 
+// Gone says whether the client has left.
+func (x *Exchange) Gone() bool { return x.peer.Gone() }
+
 // canceler makes a context's cancel function a Canceler.
 type canceler struct{ cancel context.CancelFunc }
 

@@ -70,17 +70,6 @@ func TestWrong(t *testing.T) {
 	filtertest.Refused(t, Kind, filter.BeforeAuthentication, `{"request":{"set":{"a":"{user}"}}}`, "request.set.a: before authentication")
 }
 
-func TestAllocatesNothing(t *testing.T) {
-	f := filtertest.New(t, Kind, `{"request":{"remove":["X-Old"],"set":{"X-Who":"{user} from {client}"}},"response":{"set":{"X-In":"{namespace}"}}}`)
-	filtertest.Do(f, filtertest.Request{User: &exchange.User{Name: "alice"}}, func(x *exchange.Exchange) {
-		next := func(*exchange.Exchange) {}
-		f.Serve(x, next)
-		if n := testing.AllocsPerRun(100, func() { f.Serve(x, next) }); n != 0 {
-			t.Errorf("%v allocations", n)
-		}
-	})
-}
-
 func FuzzTemplate(f *testing.F) {
 	f.Add("a {user} {{b}", "alice")
 	f.Add("{", "\r\n")

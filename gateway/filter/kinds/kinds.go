@@ -3,6 +3,8 @@ package kinds
 
 import (
 	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/filter/breaker"
+	"github.com/posternhq/postern/gateway/filter/cache"
 	"github.com/posternhq/postern/gateway/filter/cors"
 	"github.com/posternhq/postern/gateway/filter/headers"
 	"github.com/posternhq/postern/gateway/filter/httpwasm"
@@ -13,6 +15,8 @@ import (
 
 // All are the kinds, one a line.
 var All = []filter.Kind{
+	breaker.Kind,
+	cache.Kind,
 	cors.Kind,
 	headers.Kind,
 	httpwasm.Kind,

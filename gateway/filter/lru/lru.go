@@ -106,7 +106,19 @@ func (c *Cache[K, V]) Delete(key K) {
 	}
 }
 
-// Len and Weight are what the cache holds now.
+// Clear drops all.
+func (c *Cache[K, V]) Clear() {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for e := s.recent.Back(); e != nil; e = s.recent.Back() {
+			c.remove(s, e)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Len is how many entries the cache holds now.
 func (c *Cache[K, V]) Len() int { return int(c.n.Load()) }
 
 // Weight is the sum of the entries' weights.

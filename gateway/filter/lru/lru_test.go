@@ -31,6 +31,9 @@ func TestBounds(t *testing.T) {
 	if c.Len() != 1 || c.Weight() != 10 {
 		t.Errorf("%d entries of %d", c.Len(), c.Weight())
 	}
+	if c.Clear(); c.Len() != 0 || c.Weight() != 0 {
+		t.Errorf("cleared: %d entries of %d", c.Len(), c.Weight())
+	}
 }
 
 func TestGetOrAdd(t *testing.T) {
