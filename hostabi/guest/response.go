@@ -31,6 +31,14 @@ func (w *Response) WriteString(s string) error {
 // Splice appends what d holds to the body; the bytes do not pass through the module.
 func (w *Response) Splice(d Data) error { return result(responseSplice(w.ex, d.handle)) }
 
+// Text sets the content type of plain text and appends s.
+func (w *Response) Text(s string) error {
+	if err := w.Header("Content-Type", "text/plain; charset=utf-8"); err != nil {
+		return err
+	}
+	return w.WriteString(s)
+}
+
 // JSON sets the content type and appends text that is JSON already.
 func (w *Response) JSON(text string) error {
 	if err := w.Header("Content-Type", "application/json"); err != nil {

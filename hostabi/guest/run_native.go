@@ -53,6 +53,9 @@ func invoke(module, function string, args ...any) int64 {
 	current.Lock()
 	host := current.host
 	current.Unlock()
+	if host == nil {
+		return -int64(hostabi.Gone)
+	}
 	return host.Invoke(module, function, args...)
 }
 
