@@ -20,8 +20,13 @@ run: stack ## a Kubernetes API with fake nodes, and Postern in front of it (KUBE
 	@exec $(STACK) up --kubeconfig "$(KUBECONFIG)" --prometheus "$(PROMETHEUS)"
 
 .PHONY: deps
-deps: stack ## fetch and build what `run` needs, without starting it
+deps: toolchain ## fetch and build what `run` and the tests need, without starting anything
 	@exec $(STACK) build
+
+# clang, rustc and asc for modules that are not written in Go: Debian packages and npm's, unpacked into .postern/toolchain.
+.PHONY: toolchain
+toolchain: stack ## fetch the compilers of modules in C, Rust and AssemblyScript (once, under a minute)
+	@exec $(STACK) toolchain
 
 # Versions of the tools are pinned here, not in go.mod: it is the product's.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -42,11 +47,11 @@ build: ## build the program and the modules into .postern
 check: vet unit ## the quick inner loop: vet and unit tests
 
 .PHONY: unit
-unit: ## unit tests
+unit: toolchain ## unit tests
 	@go test $(UNIT)
 
 .PHONY: race
-race: ## unit tests with the race detector
+race: toolchain ## unit tests with the race detector
 	@go test -race $(UNIT)
 
 .PHONY: e2e

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/posternhq/postern/bench/stack/proc"
 )
@@ -28,25 +30,14 @@ func (b *Builder) debian(ctx context.Context, dir, pkg, command string) (string,
 		}
 	}
 	b.Say("fetching the Debian package %s, for metrics; it is unpacked under %s, not installed", pkg, dir)
-	apt, err := aptFolders(dir)
+	if err := b.download(ctx, dir, func() ([]string, error) { return []string{pkg}, nil }); err != nil {
+		return "", fmt.Errorf("cannot fetch the Debian package %q: %w", pkg, err)
+	}
+	file, err := packageFile(dir, pkg)
 	if err != nil {
 		return "", err
 	}
-	download := proc.Spec{Name: "apt-" + pkg, Path: "apt-get", Args: append(apt, "download", pkg), Dir: filepath.Join(dir, "packages")}
-	if err := b.Group.Run(ctx, download, io.Discard); err != nil {
-		update := proc.Spec{Name: "apt-update", Path: "apt-get", Args: append(apt, "update"), Dir: dir}
-		if err := b.Group.Run(ctx, update, io.Discard); err != nil {
-			return "", fmt.Errorf("cannot fetch apt's list of packages: %w", err)
-		}
-		if err := b.Group.Run(ctx, download, io.Discard); err != nil {
-			return "", fmt.Errorf("cannot fetch the Debian package %q: %w", pkg, err)
-		}
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "packages", pkg+"_*.deb"))
-	if err != nil || len(files) == 0 {
-		return "", fmt.Errorf("cannot find the fetched Debian package %q (%v)", pkg, err)
-	}
-	if err := b.unpack(ctx, files[len(files)-1], filepath.Join(dir, pkg)); err != nil {
+	if err := b.unpack(ctx, filepath.Join(dir, pkg), file); err != nil {
 		return "", fmt.Errorf("cannot unpack the Debian package %q: %w", pkg, err)
 	}
 	path := filepath.Join(dir, pkg, "usr", "bin", command)
@@ -56,15 +47,61 @@ func (b *Builder) debian(ctx context.Context, dir, pkg, command string) (string,
 	return path, nil
 }
 
-// unpack puts the content of a package file into folder in one step: an interrupted run must leave no half program.
-func (b *Builder) unpack(ctx context.Context, file, folder string) error {
+// download fetches the packages that list names into the folder packages of dir. When list or download fail, apt's own
+// lists are fetched first: they may be missing, or older than the mirror.
+func (b *Builder) download(ctx context.Context, dir string, list func() ([]string, error)) error {
+	apt, err := aptFolders(dir)
+	if err != nil {
+		return err
+	}
+	fetch := func() error {
+		packages, err := list()
+		if err != nil {
+			return err
+		}
+		args := append(append(apt, "download"), packages...)
+		spec := proc.Spec{Name: "apt-" + packages[0], Path: "apt-get", Args: args, Dir: filepath.Join(dir, "packages")}
+		return b.Group.Run(ctx, spec, io.Discard)
+	}
+	if fetch() == nil {
+		return nil
+	}
+	update := proc.Spec{Name: "apt-update", Path: "apt-get", Args: append(apt, "update"), Dir: dir}
+	if err := b.Group.Run(ctx, update, io.Discard); err != nil {
+		return fmt.Errorf("cannot fetch apt's list of packages: %w", err)
+	}
+	return fetch()
+}
+
+// packageFile is the file of a package that was fetched into dir; the newest, if there are several versions.
+func packageFile(dir, pkg string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "packages", pkg+"_*.deb"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("cannot find the fetched Debian package %q (%v)", pkg, err)
+	}
+	newest := slices.MaxFunc(files, func(a, b string) int { return modified(a).Compare(modified(b)) })
+	return newest, nil
+}
+
+func modified(file string) time.Time {
+	info, err := os.Stat(file)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// unpack puts the content of package files into folder in one step: an interrupted run must leave no half program.
+func (b *Builder) unpack(ctx context.Context, folder string, files ...string) error {
 	temporary := folder + ".tmp"
 	if err := errors.Join(os.RemoveAll(temporary), os.RemoveAll(folder)); err != nil {
 		return err
 	}
-	spec := proc.Spec{Name: "dpkg-" + filepath.Base(folder), Path: "dpkg-deb", Args: []string{"-x", file, temporary}}
-	if err := b.Group.Run(ctx, spec, io.Discard); err != nil {
-		return err
+	for _, file := range files {
+		spec := proc.Spec{Name: "dpkg-" + filepath.Base(folder), Path: "dpkg-deb", Args: []string{"-x", file, temporary}}
+		if err := b.Group.Run(ctx, spec, io.Discard); err != nil {
+			return err
+		}
 	}
 	return os.Rename(temporary, folder)
 }

@@ -14,6 +14,7 @@ import (
 
 const help = `usage: stack up [flags]
        stack build [flags]    builds and fetches what up needs, and starts nothing
+       stack toolchain        fetches the compilers of C, Rust and AssemblyScript that modules are built and tested with
 
 Starts a real Kubernetes control plane with fake nodes, metrics and Prometheus on loopback, and Postern in front of it.
 SIGINT or SIGTERM stops everything. Flags:
@@ -32,7 +33,7 @@ func main() {
 		fmt.Fprint(os.Stderr, help)
 		flags.PrintDefaults()
 	}
-	commands := map[string]func(context.Context, stack.Options) error{"up": stack.Up, "build": stack.Build}
+	commands := map[string]func(context.Context, stack.Options) error{"up": stack.Up, "build": stack.Build, "toolchain": stack.Toolchain}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		flags.Usage()
 		os.Exit(2)
