@@ -3,50 +3,28 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/gateway/module/manifest"
 	signing "github.com/posternhq/postern/gateway/module/signature"
-	"github.com/posternhq/postern/gateway/module/source"
 )
 
-// newModuleCommand is `postern module`: makes the .wasm files that the gateway loads, and says what is in them.
+// newModuleCommand is `postern module`: makes, tests and moves the .wasm files that the gateway loads, and says what is in them.
 func newModuleCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "module",
-		Short: "Make and look at WebAssembly modules",
+		Short: "Make, test and look at WebAssembly modules",
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
-	command.AddCommand(newModuleBuildCommand(), newModulePackCommand(), newModuleInspectCommand(), newModuleListCommand())
+	command.AddCommand(
+		newModuleNewCommand(), newModuleBuildCommand(), newModuleTestCommand(), newModuleRunCommand(), newModuleWatchCommand(),
+		newModulePackCommand(), newModuleInspectCommand(), newModuleListCommand(),
+	)
 	command.AddCommand(
 		newModulePushCommand(), newModulePullCommand(), newModuleSignCommand(), newModuleVerifyCommand(), newModuleKeygenCommand(),
 	)
-	return command
-}
-
-func newModuleBuildCommand() *cobra.Command {
-	var out string
-	command := &cobra.Command{
-		Use:     "build DIR",
-		Short:   "Compile a Go module and pack the module.yaml beside it",
-		Long:    "Compile the Go package in DIR for wasip1 with the Go toolchain and pack the module.yaml beside it into the file.",
-		Example: "  postern module build wasm-modules/hello -o modules/hello.wasm",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(command *cobra.Command, args []string) error {
-			wasm, err := source.Build(command.Context(), args[0])
-			if err != nil {
-				return failure{err}
-			}
-			if out == "" {
-				out = filepath.Base(filepath.Clean(args[0])) + ".wasm"
-			}
-			return place(out, wasm)
-		},
-	}
-	command.Flags().StringVarP(&out, "output", "o", "", "file to write (default: the folder's name with .wasm, in the working folder)")
 	return command
 }
 
