@@ -14,6 +14,18 @@ type Modules struct {
 	PerModule    map[string]Module `json:"perModule" doc:"by module name"`
 
 	RequireSignedBy []string `json:"requireSignedBy" doc:"files of public keys (PEM), read with the configuration; each module must be signed by a key of each file"`
+
+	Pull        []string `json:"pull" doc:"references to serve beside the folder's files: oci://HOST/REPOSITORY:TAG, …@sha256:DIGEST, oci-layout://PATH:TAG; pulled at start and reload"`
+	Lock        string   `json:"lock" doc:"lock file that says which artifact each reference is; empty: modules.lock in dir"`
+	ArtifactDir string   `json:"artifactDir" restart:"true" doc:"what was pulled, at most 512 MiB; empty: postern/artifacts in the user's cache folder"`
+	Registry    Registry `json:"registry" doc:"how registries are reached"`
+}
+
+// Registry says how OCI registries are reached.
+type Registry struct {
+	Config    string `json:"config" doc:"docker config.json with credentials, as of a kubernetes.io/dockerconfigjson secret; empty: docker's own"`
+	CAFile    string `json:"caFile" doc:"PEM file of authorities to trust beside the system's"`
+	PlainHTTP bool   `json:"plainHTTP" default:"false" doc:"speak HTTP without TLS; loopback addresses are always spoken to like that"`
 }
 
 // ModuleLimits bound one module; its instances share them.

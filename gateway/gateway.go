@@ -114,6 +114,7 @@ func (g *Gateway) Reload(_ context.Context, c *config.Config) error {
 		On: c.Postern.Log.Access, Sampling: c.Postern.Log.AccessSampling, TrustedProxies: c.Postern.TrustedProxies,
 	})
 	g.long.modules.SetPolicy(policies(c, n.signers))
+	g.long.puller.follow(n.pulls)
 	return nil
 }
 

@@ -22,6 +22,7 @@ type lasting struct {
 	authorizer *authz.Authorizer // decides what modules do in a caller's name, too
 	filters    *filter.Set       // each configuration's own; the filters in it are taken over
 	signers    *signers          // each configuration's own: keys are read again with it
+	pulls      *pulls
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -32,6 +33,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 	n.limiter(c.Postern.Limits)
 	var err error
 	if n.signers, err = readSigners(c); err != nil {
+		return nil, err
+	}
+	if n.pulls, err = readPulls(c); err != nil {
 		return nil, err
 	}
 	err = n.kubeProxy(l, c.Postern.Kube)

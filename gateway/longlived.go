@@ -30,6 +30,7 @@ type longLived struct {
 	observe  *observe.Stage
 	engine   *module.Engine
 	modules  *manager.Manager
+	puller   *puller
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 	filters  *filter.Options
@@ -80,6 +81,11 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	l.modules = manager.New(l.engine, manager.Options{
 		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c, signers), Log: g.log,
 	})
+	kept, err := artifacts(c.Postern.Modules.ArtifactDir)
+	if err != nil {
+		g.log.Warn().Err(err).Msg("modules are pulled at each start: set postern.modules.artifactDir")
+	}
+	l.puller = newPuller(l.modules.Set, kept, g.log)
 	return l, nil
 }
 
@@ -90,6 +96,7 @@ func (l *longLived) run(ctx context.Context, users bool) error {
 		group.Go(func() error { return l.platform.Run(ctx) })
 	}
 	group.Go(func() error { return l.modules.Run(ctx) })
+	group.Go(func() error { return l.puller.run(ctx) })
 	return group.Wait()
 }
 

@@ -25,6 +25,7 @@ type pull struct {
 	out, dir, lock string
 	keys           []string
 	update, json   bool
+	lockOnly       bool
 }
 
 func newModulePullCommand() *cobra.Command {
@@ -38,6 +39,7 @@ func newModulePullCommand() *cobra.Command {
 		Example: "  postern module pull oci://ghcr.io/acme/hello:1.2.0\n" +
 			"  postern module pull --dir /var/lib/postern/modules\n" +
 			"  postern module pull --update oci://ghcr.io/acme/hello:1 --key release.pub\n" +
+			"  postern module pull --update --lock-only --lock /etc/postern/modules.lock\n" +
 			"  postern module pull oci-layout://./layout:1.2.0 -o hello.wasm",
 	}
 	p := &pull{registry: bindRegistry(command)}
@@ -47,6 +49,7 @@ func newModulePullCommand() *cobra.Command {
 	flags.StringVar(&p.lock, "lock", "", "lock file (default: "+oci.LockFile+" in the modules' folder)")
 	flags.StringSliceVar(&p.keys, "key", nil, "file of public keys; each module must be signed by a key of each file")
 	flags.BoolVar(&p.update, "update", false, "take tags anew, and note what they are now")
+	flags.BoolVar(&p.lockOnly, "lock-only", false, "write no module: a gateway with the references under postern.modules.pull serves them")
 	flags.BoolVar(&p.json, "json", false, "print JSON")
 	command.RunE = func(command *cobra.Command, args []string) error { return p.run(command, args) }
 	return command
@@ -55,16 +58,16 @@ func newModulePullCommand() *cobra.Command {
 // pulled is one module of what `module pull --json` prints. Its keys are a contract.
 type pulled struct {
 	oci.Entry
-	File string `json:"file"`
-	Was  string `json:"was,omitempty"` // the digest that the lock file had, if it was another
+	File string `json:"file,omitempty"` // none with --lock-only
+	Was  string `json:"was,omitempty"`  // the digest that the lock file had, if it was another
 	wasm []byte
 }
 
 func (p *pull) run(command *cobra.Command, args []string) error {
 	dir := p.dir
 	if p.out != "" {
-		if len(args) != 1 || command.Flags().Changed("dir") {
-			return errors.New("--output takes one reference, and no --dir")
+		if len(args) != 1 || command.Flags().Changed("dir") || p.lockOnly {
+			return errors.New("--output takes one reference, and neither --dir nor --lock-only")
 		}
 		dir = filepath.Dir(p.out)
 	}
@@ -134,7 +137,7 @@ func (p *pull) fetch(command *cobra.Command, refs []oci.Reference, lock *oci.Loc
 		if err := signing.Require(one.wasm, signers); err != nil {
 			return nil, failure{fmt.Errorf("%q: %w", ref, err)}
 		}
-		if other, ok := taken[one.File]; ok {
+		if other, ok := taken[one.File]; ok && !p.lockOnly {
 			return nil, failure{fmt.Errorf("%q and %q are both %s: pull them into different folders", other, ref, one.File)}
 		}
 		taken[one.File] = ref.String()
@@ -156,7 +159,7 @@ func (p *pull) one(ctx context.Context, ref oci.Reference, lock *oci.Lock, optio
 	if was != a.Digest {
 		one.Was = was
 	}
-	if p.out == "" {
+	if p.out == "" && !p.lockOnly {
 		one.File = filepath.Join(p.dir, fileName(ref, a.Bytes))
 	}
 	return one, nil
@@ -176,6 +179,9 @@ func (p *pull) place(dir string, all []pulled, lock *oci.Lock) error {
 		return failure{fmt.Errorf("cannot make the folder of modules: %w", err)}
 	}
 	for _, one := range all {
+		if p.lockOnly {
+			break
+		}
 		if err := place(one.File, one.wasm); err != nil {
 			return err
 		}

@@ -136,6 +136,10 @@ func TestModulePullWritesAllOrNothing(t *testing.T) {
 	if _, err := os.Stat("modules"); err == nil {
 		t.Error("something was written")
 	}
+	postern(t, "pull", "oci-layout://layout:1", "oci-layout://layout:2", "--lock-only", "--lock", "only/modules.lock", "--dir", "only")
+	if entries, err := os.ReadDir("only"); err != nil || len(entries) != 1 {
+		t.Errorf("--lock-only wrote %v, %v", entries, err)
+	}
 	fails(t, exitUsage, "nothing to pull", "pull")
 	fails(t, exitUsage, "neither a tag nor a digest", "pull", "oci://ghcr.io/acme/hello")
 	fails(t, exitUsage, "--output takes one", "pull", "oci-layout://layout:1", "oci-layout://layout:2", "-o", "x.wasm")
