@@ -36,6 +36,7 @@ type gateway struct {
 	backend             *rig.Process
 	config              settings
 	program             string
+	apart               bool // modules are compiled in a process of their own
 }
 
 // settings fill in the gateway's configuration.
@@ -45,10 +46,15 @@ type settings struct {
 	Extra string
 }
 
-// gateway starts the stand-in and a gateway with a folder for modules, which holds what put has placed there before.
-// The caller stops it.
+// gateway is gatewayWith a compiler of its own, as gateways are.
 func (b *bench) gateway(ctx context.Context, extra string) (*gateway, error) {
-	g := &gateway{dir: b.dir, modules: filepath.Join(b.dir, "modules"), cache: filepath.Join(b.dir, "cache"), program: filepath.Join(b.bin, "postern")}
+	return b.gatewayWith(ctx, extra, true)
+}
+
+// gatewayWith starts the stand-in and a gateway with a folder for modules, which holds what put has placed there before.
+// The caller stops it.
+func (b *bench) gatewayWith(ctx context.Context, extra string, apart bool) (*gateway, error) {
+	g := &gateway{dir: b.dir, modules: filepath.Join(b.dir, "modules"), cache: filepath.Join(b.dir, "cache"), program: filepath.Join(b.bin, "postern"), apart: apart}
 	if err := errors.Join(os.MkdirAll(g.modules, 0o700), os.MkdirAll(g.cache, 0o700)); err != nil {
 		return nil, err
 	}
@@ -89,7 +95,15 @@ func (g *gateway) start(ctx context.Context) error {
 		g.token = strings.TrimSpace(string(out))
 	}
 	var err error
-	g.Process, err = rig.Start(g.dir, "postern", nil, nil, g.program, "run", "--config", config)
+	env := os.Environ()
+	if !g.apart { // the cache's default lies in the home, which is nowhere then
+		env = []string{"PATH=" + os.Getenv("PATH")}
+		g.config.Cache = ""
+		if err := render(g.dir, "kubesphere.yaml", g.config); err != nil {
+			return err
+		}
+	}
+	g.Process, err = rig.Start(g.dir, "postern", env, nil, g.program, "run", "--config", config)
 	return err
 }
 

@@ -26,9 +26,9 @@ const limit = 8 * time.Minute
 type options struct {
 	bin, work, results string
 	only               string
-	swaps, soak        int
+	swapCount, soak    int
 	rate               int
-	seconds            time.Duration
+	quiet              time.Duration
 }
 
 // A child is killed with the thread that started it, so all are started by the main thread, which lasts.
@@ -40,10 +40,10 @@ func main() {
 	flag.StringVar(&o.work, "work", ".postern/bench-modules", "folder for guests, configurations and logs; emptied at the start")
 	flag.StringVar(&o.results, "results", "bench/results", "folder of modules.md and modules.json; they are written when all scenarios have run")
 	flag.StringVar(&o.only, "only", "", "run only these scenarios, separated by commas")
-	flag.IntVar(&o.swaps, "swaps", 5, "swaps of each way of compiling")
+	flag.IntVar(&o.swapCount, "swaps", 5, "swaps of each way of compiling")
 	flag.IntVar(&o.soak, "soak", 1000, "swaps of the soak")
 	flag.IntVar(&o.rate, "rate", 1000, "requests a second of passthrough while modules are swapped")
-	flag.DurationVar(&o.seconds, "baseline", 8*time.Second, "passthrough without a swap, to compare with")
+	flag.DurationVar(&o.quiet, "baseline", 8*time.Second, "passthrough without a swap, to compare with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"time"
 )
 
 // status is what the admin listener says of one module, as far as it is used here.
@@ -21,6 +23,15 @@ func (g *gateway) status(ctx context.Context) (all []status, err error) {
 		return nil, fmt.Errorf("cannot read the status of modules: %w in %.200q", err, body)
 	}
 	return all, nil
+}
+
+// version waits until a file serves in a version, and says how long that took.
+func (g *gateway) version(ctx context.Context, file, version string) (time.Duration, error) {
+	return g.await(ctx, g.admin+"/modules", 10*time.Millisecond, func(_ int, body string) bool {
+		var all []status
+		_ = json.Unmarshal([]byte(body), &all) // what cannot be read does not serve
+		return slices.ContainsFunc(all, func(s status) bool { return s.File == file && s.Version == version && s.Error == "" })
+	})
 }
 
 // serves is an error unless n modules serve, and none is in error.
