@@ -215,6 +215,17 @@ func TestAdmin(t *testing.T) {
 			t.Errorf("metrics: %d, no %q", code, want)
 		}
 	}
+	listed, err := os.ReadFile("module/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		name, isName := strings.CutPrefix(line, "# TYPE postern_module_")
+		name, _, _ = strings.Cut(name, " ")
+		if isName && !strings.Contains(string(listed), "`"+name+"`") && !strings.Contains(string(listed), "`"+name+"{") {
+			t.Errorf("module/README.md does not list postern_module_%s", name)
+		}
+	}
 	problems, err := testutil.GatherAndLint(g.registry)
 	if err != nil {
 		t.Error(err)

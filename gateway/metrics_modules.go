@@ -38,6 +38,9 @@ var (
 		{moduleDesc("backend_received_bytes_total", "Bytes that backends answered."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.BackendBytesReceived) }},
 		{moduleDesc("instances_created_total", "Instances made."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.InstancesMade) }},
 		{moduleDesc("instances_recycled_total", "Instances replaced for their memory."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.InstancesRecycled) }},
+		{moduleDesc("sleeps_total", "Times that it was unloaded for want of requests."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.Sleeps) }},
+		{moduleDesc("wakes_total", "Times that a request had it loaded again."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.Wakes) }},
+		{moduleDesc("wake_seconds_total", "Time that waking took."), prometheus.CounterValue, func(c *module.Counters) float64 { return float64(c.WakeNanoseconds) / 1e9 }},
 		{moduleDesc("instances", "Instances alive."), prometheus.GaugeValue, func(c *module.Counters) float64 { return float64(c.Instances) }},
 		{moduleDesc("memory_bytes", "Linear memory of all instances."), prometheus.GaugeValue, func(c *module.Counters) float64 { return float64(c.MemoryBytes) }},
 		{moduleDesc("instance_memory_peak_bytes", "The most memory that one instance has had."), prometheus.GaugeValue, func(c *module.Counters) float64 { return float64(c.MemoryPeakBytes) }},
@@ -54,6 +57,12 @@ var (
 		{generationDesc("requests_queued", "Requests that wait for their turn."), func(d *module.Description) float64 { return float64(d.RequestsQueued) }},
 		{generationDesc("host_calls_in_flight", "Host calls under way."), func(d *module.Description) float64 { return float64(d.HostCallsInFlight) }},
 		{generationDesc("breaker_state", "0 closed, 1 half open, 2 open."), func(d *module.Description) float64 { return breakerStates[d.Breaker.State] }},
+		{generationDesc("asleep", "1 while it has given its code and instances back."), func(d *module.Description) float64 {
+			if d.State == module.Asleep {
+				return 1
+			}
+			return 0
+		}},
 		{generationDesc("compile_seconds", "Time to compile it, or to find it in the cache."), func(d *module.Description) float64 { return d.CompileSeconds }},
 		{generationDesc("rewrite_seconds", "Time to make its code interruptible."), func(d *module.Description) float64 { return d.RewriteSeconds }},
 		{generationDesc("instantiate_seconds", "Time to make its first instance, its check included."), func(d *module.Description) float64 { return d.InstanceSeconds }},

@@ -10,6 +10,9 @@ type Counters struct {
 	Instances            int64 `json:"instances"`
 	InstancesMade        int64 `json:"instancesMade"`
 	InstancesRecycled    int64 `json:"instancesRecycled"`
+	Sleeps               int64 `json:"sleeps"` // times it was unloaded for want of requests
+	Wakes                int64 `json:"wakes"`
+	WakeNanoseconds      int64 `json:"wakeNanoseconds"`
 	MemoryBytes          int64 `json:"memoryBytes"`
 	MemoryPeakBytes      int64 `json:"memoryPeakBytes"` // of one instance
 	HostCalls            int64 `json:"hostCalls"`
@@ -37,7 +40,7 @@ func (s *Stats) Load() Counters {
 		MemoryBytes: s.Memory.Load(), MemoryPeakBytes: s.Peak.Load(), HostCalls: s.HostCalls.Load(), GuestNanoseconds: s.GuestTime.Load(),
 		Fuel: s.Fuel.Load(), LogLines: s.Logged.Load(), LogLinesDropped: s.Dropped.Load(), RequestBytesRead: s.Read.Load(),
 		ResponseBytes: s.Written.Load(), BackendBytesSent: s.Sent.Load(), BackendBytesReceived: s.Received.Load(),
-		Latency: s.Latency.load(),
+		Sleeps: s.Sleeps.Load(), Wakes: s.Wakes.Load(), WakeNanoseconds: s.WakeTime.Load(), Latency: s.Latency.load(),
 	}
 	for n := range s.kinds {
 		c.kinds[n] = s.kinds[n].Load()
@@ -56,6 +59,7 @@ func (c *Counters) add(other *Counters) {
 	for _, pair := range [][2]*int64{
 		{&c.Requests, &other.Requests}, {&c.Failures, &other.Failures}, {&c.Traps, &other.Traps}, {&c.BreakerOpened, &other.BreakerOpened},
 		{&c.BreakerRefused, &other.BreakerRefused}, {&c.Instances, &other.Instances}, {&c.InstancesMade, &other.InstancesMade},
+		{&c.Sleeps, &other.Sleeps}, {&c.Wakes, &other.Wakes}, {&c.WakeNanoseconds, &other.WakeNanoseconds},
 		{&c.InstancesRecycled, &other.InstancesRecycled}, {&c.MemoryBytes, &other.MemoryBytes}, {&c.HostCalls, &other.HostCalls},
 		{&c.GuestNanoseconds, &other.GuestNanoseconds}, {&c.Fuel, &other.Fuel}, {&c.LogLines, &other.LogLines},
 		{&c.LogLinesDropped, &other.LogLinesDropped}, {&c.RequestBytesRead, &other.RequestBytesRead}, {&c.ResponseBytes, &other.ResponseBytes},

@@ -70,11 +70,10 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 	}
 	g := &Generation{engine: e, image: img, began: began, policy: policy(img.about.Name), refs: 1, closed: make(chan struct{})}
 	short := g.settle()
-	slots := g.limits.RequestsInFlight
 	if !img.async {
-		slots = min(slots, maxWorkers)
+		g.limits.RequestsInFlight = min(g.limits.RequestsInFlight, maxWorkers)
 	}
-	g.admit = make(chan struct{}, slots)
+	g.admit = make(chan struct{}, g.limits.RequestsInFlight)
 	g.grants.Store(&g.policy.Grants)
 	e.join(g)
 	g.log = g.newLog()

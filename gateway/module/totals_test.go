@@ -161,6 +161,9 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
+// opElse is the other half of an if.
+const opElse = 0x05
+
 // TestLogOfASynchronousGuest has the request's id in its lines.
 func TestLogOfASynchronousGuest(t *testing.T) {
 	e := engine(t, Services{})
@@ -169,6 +172,24 @@ func TestLogOfASynchronousGuest(t *testing.T) {
 	lines := e.Totals("assembled").Log.Last(1)
 	if len(lines) != 1 || lines[0].RequestID != "test" || lines[0].Level != "error" || lines[0].Digest != g.Digest() {
 		t.Errorf("%+v", lines)
+	}
+}
+
+// TestWornWorkers has a synchronous guest that never gives memory back.
+func TestWornWorkers(t *testing.T) {
+	p := plain("")
+	p.Limits.Memory = 100 * pageSize
+	const opMemoryGrow = 0x40
+	g := load(t, engine(t, Services{}), assembly{code: instructions(i32(10), []byte{opMemoryGrow, 0}, i32(-1), []byte{
+		opI32Ne, opIf, noBlockType, opElse, opUnreachable, opEnd,
+	})}.bytes(t), p)
+	for n := range 40 {
+		if code, body := ask(t, "/kapis/test.postern.io/v1/x", g.Serve); code != 200 {
+			t.Fatalf("request %d got %d %s", n, code, body)
+		}
+	}
+	if c := g.Stats.Load(); c.InstancesRecycled != 5 || c.Traps != 0 || c.LimitsReached()["memory"] != 0 {
+		t.Errorf("%d recycled, %d traps", c.InstancesRecycled, c.Traps)
 	}
 }
 
