@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
@@ -125,8 +126,8 @@ type Process struct {
 
 type processKey struct{}
 
-// Start instantiates the guest and runs its _initialize or _start. self is what the imports get.
-func (p *Foreign) Start(self any) (*Process, error) {
+// Start instantiates the guest and runs its _initialize or _start, for at most so much CPU. self is what the imports get.
+func (p *Foreign) Start(self any, cpu time.Duration) (*Process, error) {
 	process := &Process{self: self, i: &instance{gen: p.gen}}
 	i := process.i
 	i.ctx = context.WithValue(context.WithValue(context.Background(), instanceKey{}, i), processKey{}, process)

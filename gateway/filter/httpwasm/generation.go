@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -58,7 +59,7 @@ func load(engine *module.Engine, s *settings, env filter.Env) (*generation, erro
 func (g *generation) start() (*instance, error) {
 	i := new(instance)
 	i.call.g = g
-	process, err := g.program.Start(i)
+	process, err := g.program.Start(i, time.Duration(g.settings.Limits.StartCPU))
 	if err != nil {
 		return nil, fmt.Errorf("cannot start: %w", err)
 	}

@@ -30,6 +30,7 @@ type settings struct {
 type limits struct {
 	Memory            filter.Size     `json:"memory,omitempty" jsonschema:"default=64MiB,description=memory of one instance"`
 	CPUPerCall        filter.Duration `json:"cpuPerCall,omitempty" jsonschema:"default=100ms,description=CPU of one entry into the guest; then 504"`
+	StartCPU          filter.Duration `json:"startCPU,omitempty" jsonschema:"default=2s,description=CPU of an instance's start"`
 	RequestBytes      filter.Size     `json:"requestBytes,omitempty" jsonschema:"default=8MiB,description=of a request's body that is buffered; then 413"`
 	ResponseBytes     filter.Size     `json:"responseBytes,omitempty" jsonschema:"default=8MiB,description=of an answer's body that is buffered; then 502"`
 	BodyTimeout       filter.Duration `json:"bodyTimeout,omitempty" jsonschema:"default=30s,description=how long an answer's body is waited for when it is buffered; then 504"`
@@ -43,7 +44,7 @@ func decode(raw json.RawMessage) (*settings, error) {
 	s := &settings{
 		PoolSize: 32, QueueWait: filter.Duration(time.Second), Reload: filter.Duration(2 * time.Second),
 		Limits: limits{
-			Memory: 64 << 20, CPUPerCall: filter.Duration(100 * time.Millisecond), RequestBytes: 8 << 20, ResponseBytes: 8 << 20,
+			Memory: 64 << 20, CPUPerCall: filter.Duration(100 * time.Millisecond), StartCPU: filter.Duration(2 * time.Second), RequestBytes: 8 << 20, ResponseBytes: 8 << 20,
 			BodyTimeout: filter.Duration(30 * time.Second), LogLinesPerSecond: 100,
 		},
 	}
@@ -63,7 +64,7 @@ func decode(raw json.RawMessage) (*settings, error) {
 		return nil, filter.Wrong("reload", "want at least 10ms, have %s", time.Duration(s.Reload))
 	case l.Memory < 64<<10 || l.Memory > 4<<30:
 		return nil, filter.Wrong("limits.memory", "want 64KiB to 4GiB, have %d", l.Memory)
-	case l.CPUPerCall <= 0 || l.BodyTimeout <= 0 || l.LogLinesPerSecond < 0 || l.RequestBytes < 0 || l.ResponseBytes < 0:
+	case l.CPUPerCall <= 0 || l.StartCPU <= 0 || l.BodyTimeout <= 0 || l.LogLinesPerSecond < 0 || l.RequestBytes < 0 || l.ResponseBytes < 0:
 		return nil, filter.Wrong("limits", "times must be above 0, numbers not below")
 	}
 	return s, nil
