@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 
 	"github.com/invopop/jsonschema"
@@ -18,17 +17,14 @@ const (
 
 // Schema returns the JSON Schema (draft 2020-12) of kubesphere.yaml, for
 // editors. It is stricter than Load: keys are spelled as documented, and
-// unknown ones are refused.
-func Schema() ([]byte, error) {
+// unknown ones are refused. Of filters it knows the settings of kinds.
+func Schema(kinds ...FilterKind) ([]byte, error) {
 	root := schemaOfSection(reflect.ValueOf(Default()).Elem())
 	root.Version = jsonschema.Version
 	root.Title = "kubesphere.yaml"
 	root.Description = "Configuration of Postern: KubeSphere's sections and one of its own, postern."
-	text, err := json.MarshalIndent(root, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("cannot print schema: %w", err)
-	}
-	return append(text, '\n'), nil
+	describeFilters(root, kinds)
+	return printSchema(root)
 }
 
 // schemaOfSection describes a section whose defaults are in v.

@@ -25,6 +25,15 @@ func CheckConfig(c *config.Config) (problems []config.Problem) {
 	return problems
 }
 
+// FilterKinds are the kinds of filters for config.Schema.
+func FilterKinds() []config.FilterKind {
+	all := make([]config.FilterKind, len(kinds.All))
+	for i, k := range kinds.All {
+		all[i] = config.FilterKind{Name: k.Name, Settings: k.Settings}
+	}
+	return all
+}
+
 // filterProblem places what is wrong with the filter of that index.
 func filterProblem(i int, err error) config.Problem {
 	p := config.Problem{Key: fmt.Sprintf("postern.filters[%d]", i), Message: err.Error()}

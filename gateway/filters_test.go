@@ -1,11 +1,16 @@
 package gateway
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/exchange"
@@ -125,6 +130,56 @@ func TestCheckConfig(t *testing.T) {
 	for _, e := range examples {
 		if _, _, err := config.Load(config.Options{File: e, Env: []string{}, Check: CheckConfig}); err != nil {
 			t.Errorf("%s: %v", e, err)
+		}
+	}
+}
+
+// TestSchemaOfFilters has an editor's schema know the settings of each kind.
+func TestSchemaOfFilters(t *testing.T) {
+	text, err := config.Schema(FilterKinds()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile("../config/examples/filters.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(text string) error {
+		var values any
+		if err := yaml.Unmarshal([]byte(text), &values); err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(value)
+	}
+	if err := check(string(example)); err != nil {
+		t.Errorf("the example: %v", err)
+	}
+	for right, wrong := range map[string]string{
+		"kind: cors": "kind: horses", "max: 1MiB": "max: [1]", "by: user": "by: users", "requests: 50": "request: 50", "ttl: 5s": "ttl: 5",
+		"exposeHeaders": "exposedHeaders", "allow: [": "allows: [",
+	} {
+		if changed := strings.Replace(string(example), right, wrong, 1); changed == string(example) || check(changed) == nil {
+			t.Errorf("%q is taken", wrong)
 		}
 	}
 }

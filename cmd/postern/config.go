@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway"
 )
 
 // newConfigCommand returns `postern config` with check, print and schema.
@@ -104,7 +105,7 @@ func newConfigSchemaCommand() *cobra.Command {
 		Example: "  postern config schema > kubesphere.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			text, err := config.Schema()
+			text, err := config.Schema(gateway.FilterKinds()...)
 			if err != nil {
 				return failure{err}
 			}
