@@ -19,6 +19,14 @@ type Modules struct {
 	Lock        string   `json:"lock" doc:"lock file that says which artifact each reference is; empty: modules.lock in dir"`
 	ArtifactDir string   `json:"artifactDir" restart:"true" doc:"what was pulled, at most 512 MiB; empty: postern/artifacts in the user's cache folder"`
 	Registry    Registry `json:"registry" doc:"how registries are reached"`
+
+	Resources ModuleResources `json:"resources" doc:"Module resources of Kubernetes, which every replica follows"`
+}
+
+// ModuleResources says how Module resources are followed.
+type ModuleResources struct {
+	Enabled bool   `json:"enabled" default:"true" restart:"true" doc:"follow them, where the cluster has the kind (postern crds install)"`
+	Replica string `json:"replica" restart:"true" doc:"this gateway's name in their status; empty: POD_NAME, or the host's name"`
 }
 
 // Registry says how OCI registries are reached.

@@ -20,6 +20,7 @@ import (
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manager"
+	"github.com/posternhq/postern/gateway/module/resource"
 	"github.com/posternhq/postern/gateway/observe"
 )
 
@@ -31,6 +32,7 @@ type longLived struct {
 	engine   *module.Engine
 	modules  *manager.Manager
 	puller   *puller
+	wanted   *resource.Source // nil: nobody follows Module resources
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 	filters  *filter.Options
@@ -86,6 +88,11 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		g.log.Warn().Err(err).Msg("modules are pulled at each start: set postern.modules.artifactDir")
 	}
 	l.puller = newPuller(l.modules.Set, kept, g.log)
+	if c.Postern.Modules.Resources.Enabled {
+		if l.wanted, err = followResources(l, c, kept, g.log); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
 }
 
@@ -94,6 +101,9 @@ func (l *longLived) run(ctx context.Context, users bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if users {
 		group.Go(func() error { return l.platform.Run(ctx) })
+		if l.wanted != nil {
+			group.Go(func() error { return l.wanted.Run(ctx) })
+		}
 	}
 	group.Go(func() error { return l.modules.Run(ctx) })
 	group.Go(func() error { return l.puller.run(ctx) })

@@ -38,12 +38,15 @@ type pulls struct {
 	options oci.Options
 }
 
+// registries says how they are reached.
+func registries(r config.Registry) oci.Options {
+	return oci.Options{DockerConfig: r.Config, CAFile: r.CAFile, PlainHTTP: r.PlainHTTP}
+}
+
 // readPulls reads the references of c.
 func readPulls(c *config.Config) (*pulls, error) {
 	m := c.Postern.Modules
-	p := &pulls{lock: m.Lock, options: oci.Options{
-		DockerConfig: m.Registry.Config, CAFile: m.Registry.CAFile, PlainHTTP: m.Registry.PlainHTTP,
-	}}
+	p := &pulls{lock: m.Lock, options: registries(m.Registry)}
 	if p.lock == "" {
 		p.lock = filepath.Join(m.Dir, oci.LockFile)
 	}

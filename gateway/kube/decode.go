@@ -36,8 +36,8 @@ type page struct {
 }
 
 // decodeList calls item for each object of a list, in constant memory. An object that has a field of a wrong type is
-// given with that error, and is good for its key alone.
-func decodeList(r io.Reader, item func(*object, error)) (p page, err error) {
+// given with that error, and is good for its key alone. whole keeps the text of each.
+func decodeList(r io.Reader, whole bool, item func(*object, error)) (p page, err error) {
 	b := &budget{r: r}
 	b.refill()
 	d := json.NewDecoder(b)
@@ -54,7 +54,7 @@ func decodeList(r io.Reader, item func(*object, error)) (p page, err error) {
 		case "metadata":
 			err = d.Decode(&p)
 		case "items":
-			err = decodeItems(d, b, item)
+			err = decodeItems(d, b, whole, item)
 		default:
 			err = d.Decode(new(json.RawMessage))
 		}
@@ -65,7 +65,7 @@ func decodeList(r io.Reader, item func(*object, error)) (p page, err error) {
 	return p, expect(d, '}')
 }
 
-func decodeItems(d *json.Decoder, b *budget, item func(*object, error)) error {
+func decodeItems(d *json.Decoder, b *budget, whole bool, item func(*object, error)) error {
 	start, err := d.Token()
 	if err != nil || start == nil { // null is no items
 		return err
@@ -75,14 +75,25 @@ func decodeItems(d *json.Decoder, b *budget, item func(*object, error)) error {
 	}
 	for d.More() {
 		b.refill()
-		o := new(object)
-		err := d.Decode(o)
+		o, err := decodeObject(d, whole)
 		if err != nil && !isFieldError(err) {
 			return err
 		}
 		item(o, err)
 	}
 	return expect(d, ']')
+}
+
+// decodeObject reads the next object; one that is wanted whole keeps its text.
+func decodeObject(d *json.Decoder, whole bool) (*object, error) {
+	o := new(object)
+	if !whole {
+		return o, d.Decode(o)
+	}
+	if err := d.Decode(&o.text); err != nil {
+		return o, err
+	}
+	return o, json.Unmarshal(o.text, o)
 }
 
 // isFieldError says whether a value of a wrong type was skipped and the rest decoded.

@@ -23,7 +23,7 @@ func TestDecodeList(t *testing.T) {
 		`{"items":[1}`:               "  (unreadable) error",
 	} {
 		var b strings.Builder
-		p, err := decodeList(strings.NewReader(text), func(o *object, err error) {
+		p, err := decodeList(strings.NewReader(text), false, func(o *object, err error) {
 			b.WriteString(" " + o.key())
 			if err != nil {
 				b.WriteString("(unreadable)")
@@ -53,7 +53,7 @@ func (r *repeat) Read(p []byte) (int, error) {
 
 func TestWhatIsReadAtOnceIsBounded(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader(`{"items":[{"metadata":{"name":"`), &repeat{text: "abcdefgh"})
-	if _, err := decodeList(endless, func(*object, error) {}); !errors.Is(err, errTooLarge) {
+	if _, err := decodeList(endless, false, func(*object, error) {}); !errors.Is(err, errTooLarge) {
 		t.Errorf("list: %v", err)
 	}
 	endless = io.MultiReader(strings.NewReader(`{"type":"`), &repeat{text: "abcdefgh"})
@@ -63,7 +63,7 @@ func TestWhatIsReadAtOnceIsBounded(t *testing.T) {
 	// Many objects that are small are no problem, however long the list.
 	n, item := 0, `{"metadata":{"name":"`+strings.Repeat("x", 1000)+`"}},`
 	many := io.MultiReader(strings.NewReader(`{"items":[`), io.LimitReader(&repeat{text: item}, int64(len(item)*20_000)), strings.NewReader(`{}]}`))
-	if _, err := decodeList(many, func(*object, error) { n++ }); err != nil || n != 20_001 {
+	if _, err := decodeList(many, false, func(*object, error) { n++ }); err != nil || n != 20_001 {
 		t.Errorf("%d items, %v", n, err)
 	}
 }
@@ -88,7 +88,7 @@ func FuzzDecodeList(f *testing.F) {
 	f.Add(`{"items":[[]]}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		p := new(Stores)
-		_, _ = decodeList(strings.NewReader(text), func(o *object, err error) {
+		_, _ = decodeList(strings.NewReader(text), false, func(o *object, err error) {
 			if err == nil {
 				account(o)
 				binding(o)

@@ -1,12 +1,15 @@
 package kube
 
 import (
+	"encoding/json"
+
 	"github.com/posternhq/postern/gateway/authn"
 	"github.com/posternhq/postern/gateway/authz"
 )
 
 // object is the fields that are read of any kind. Everything else is skipped while decoding.
 type object struct {
+	text     json.RawMessage // the whole object, where it is wanted
 	Metadata struct {
 		Name            string            `json:"name"`
 		Namespace       string            `json:"namespace"`

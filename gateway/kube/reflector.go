@@ -28,6 +28,7 @@ type reflector[T any] struct {
 	path    string
 	kind    string
 	convert func(*object) *T
+	whole   bool // convert uses the object's text
 	store   *store[T]
 	report  func(kind string, err error) // of a failure that is new, and nil when it is over
 	drop    func(kind, key string, err error)
@@ -170,7 +171,7 @@ func (r *reflector[T]) page(ctx context.Context, query url.Values, items map[str
 		return page{}, err
 	}
 	defer body.Close() //nolint:errcheck // only read
-	return decodeList(body, func(o *object, err error) {
+	return decodeList(body, r.whole, func(o *object, err error) {
 		if err == nil {
 			items[o.key()] = r.convert(o)
 			return
@@ -218,7 +219,7 @@ func (r *reflector[T]) apply(e event, version *string) error {
 		}
 		return &failure{status.Code, status.Message}
 	}
-	o := new(object)
+	o := &object{text: e.Object}
 	err := json.Unmarshal(e.Object, o)
 	if err != nil && !isFieldError(err) {
 		return fmt.Errorf("cannot decode event: %w", err)

@@ -146,6 +146,18 @@ var limitTable = [limitCount]struct {
 // String is the limit's name: its key in configuration and manifest, its label in metrics.
 func (n Limit) String() string { return limitTable[n].name }
 
+// Fix is the policy with limits that the operator gives this module: what is not 0 of them counts, whatever else is said.
+func (p Policy) Fix(limits *manifest.Limits) Policy {
+	p.Fixed = slices.Clone(p.Fixed)
+	for _, l := range limitTable {
+		if n := l.wish(limits); n != 0 {
+			l.set(&p.Limits, n)
+			p.Fixed = append(p.Fixed, l.name)
+		}
+	}
+	return p
+}
+
 // settle makes a module's limits of the operator's word and the module's wishes. short names the wishes that were not met.
 func (p *Policy) settle(wishes *manifest.Limits) (settled Limits, short []string) {
 	settled = p.Limits
