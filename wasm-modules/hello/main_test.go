@@ -9,7 +9,10 @@ import (
 )
 
 func TestGreet(t *testing.T) {
-	m := moduletest.New(t, module.Services{}, module.Policy{Limits: module.DefaultLimits()})
+	moduletest.Ways(t, module.Services{}, module.Policy{Limits: module.DefaultLimits()}, greets)
+}
+
+func greets(t *testing.T, m *moduletest.Module) {
 	alice := &exchange.User{Name: "alice"}
 	for uri, want := range map[string]string{
 		"/kapis/hello.postern.io/v1/greetings":                    "Hello, alice!\n",

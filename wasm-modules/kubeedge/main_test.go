@@ -23,7 +23,13 @@ import (
 func TestKubeedge(t *testing.T) {
 	h := new(harness)
 	policy := module.Policy{Limits: module.DefaultLimits(), Grants: service.Grants{HTTP: []string{"kubeedge"}}}
-	h.native, h.wasm = moduletest.New(t, module.Services{Forward: h}, policy).Listen(t, &exchange.User{Name: "alice"})
+	moduletest.Ways(t, module.Services{Forward: h}, policy, func(t *testing.T, m *moduletest.Module) {
+		h.native, h.wasm = m.Listen(t, &exchange.User{Name: "alice"})
+		h.all(t)
+	})
+}
+
+func (h *harness) all(t *testing.T) {
 	t.Run("join", h.join)
 	t.Run("passes on", h.passesOn)
 	t.Run("stream", h.stream)

@@ -60,7 +60,14 @@ func TestMonitoring(t *testing.T) {
 		Limits: limits, Settings: json.RawMessage(`{"queryTimeout":"3s"}`),
 		Grants: service.Grants{Prometheus: true, Kube: []service.KubeGrant{{Groups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}},
 	}
-	b.m = moduletest.New(t, module.Services{Prometheus: promService{b}, Kube: kubeService{b}}, policy)
+	moduletest.Ways(t, module.Services{Prometheus: promService{b}, Kube: kubeService{b}}, policy, func(t *testing.T, m *moduletest.Module) {
+		b.m = m
+		b.all(t)
+	})
+}
+
+// all runs the tests, each with backends that are as new.
+func (b *backends) all(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		run  func(b *backends, t *testing.T)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/internal/variant"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/module/source"
 	"github.com/posternhq/postern/gateway/requestinfo"
@@ -30,6 +31,30 @@ type Module struct {
 // New compiles the package in the current folder, which is the one whose test runs, and loads it.
 func New(t testing.TB, services module.Services, policy module.Policy) *Module {
 	t.Helper()
+	m, wasm := start(t, services, policy)
+	m.load(t, wasm, variant.Variant{})
+	return m
+}
+
+// Ways is New, and runs f as a subtest with the module in every way that its instances can come to be: the first one, a copy of
+// it, and one that was not made interruptible. It compiles the module twice.
+func Ways(t *testing.T, services module.Services, policy module.Policy, f func(t *testing.T, m *Module)) {
+	m, wasm := start(t, services, policy)
+	for _, way := range []struct {
+		name string
+		v    variant.Variant
+	}{{"first", variant.Variant{}}, {"copy", variant.Variant{OnlyCopies: true}}, {"not metered", variant.Variant{NoFuel: true}}} {
+		t.Run(way.name, func(t *testing.T) {
+			one := *m
+			one.load(t, wasm, way.v)
+			f(t, &one)
+		})
+	}
+}
+
+// start builds the module and starts a runtime.
+func start(t testing.TB, services module.Services, policy module.Policy) (*Module, []byte) {
+	t.Helper()
 	wasm, err := source.Build(t.Context(), ".")
 	if err != nil {
 		t.Fatal(err)
@@ -43,17 +68,27 @@ func New(t testing.TB, services module.Services, policy module.Policy) *Module {
 		t.Fatal(err)
 	}
 	m.engine.SetServices(services)
-	if m.generation, err = m.engine.Load(ctx, wasm, func(string) module.Policy { return policy }); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		m.generation.Retire()
-		<-m.generation.Closed()
 		if err := m.engine.Close(ctx); err != nil {
 			t.Error(err)
 		}
 	})
-	return m
+	return m, wasm
+}
+
+// load loads the module until the end of the test.
+func (m *Module) load(t testing.TB, wasm []byte, v variant.Variant) {
+	t.Helper()
+	ctx := variant.With(context.Background(), v)
+	generation, err := m.engine.Load(ctx, wasm, func(string) module.Policy { return m.policy })
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.generation = generation
+	t.Cleanup(func() {
+		generation.Retire()
+		<-generation.Closed()
+	})
 }
 
 // Request is what to ask.
