@@ -32,7 +32,7 @@ func TestCopiesAnswerAlike(t *testing.T) {
 		"hello": {build(t, "../../wasm-modules/hello"), []string{"/kapis/hello.postern.io/v1/greetings?name=K", "/kapis/hello.postern.io/v1/nothing"}},
 		"c":     {guestC(t), []string{"/kapis/test.postern.io/v1/x"}},
 		"mischief": {build(t, "testdata/mischief"), []string{
-			"/kapis/test.postern.io/v1/ok", "/kapis/test.postern.io/v1/sleep", "/kapis/test.postern.io/v1/nap", "/kapis/test.postern.io/v1/rubbish", "/kapis/test.postern.io/v1/big/70000", "/kapis/test.postern.io/v1/splice", "/kapis/test.postern.io/v1/settings", "/kapis/test.postern.io/v1/whoami", "/kapis/test.postern.io/v1/none", "/kapis/test.postern.io/v1/fan/3",
+			"/kapis/test.postern.io/v1/ok", "/kapis/test.postern.io/v1/sleep", "/kapis/test.postern.io/v1/nap", "/kapis/test.postern.io/v1/rubbish", "/kapis/test.postern.io/v1/big/70000", "/kapis/test.postern.io/v1/splice", "/kapis/test.postern.io/v1/settings", "/kapis/test.postern.io/v1/whoami", "/kapis/test.postern.io/v1/none", "/kapis/test.postern.io/v1/panic", "/kapis/test.postern.io/v1/exit", "/kapis/test.postern.io/v1/fan/3",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// FuzzRewrite: no input makes Rewrite panic, and what it accepts is valid afterwards if and only if it was valid
-// before.
+// FuzzRewrite: no input makes Rewrite panic, what it accepts is valid afterwards if and only if it was valid before, and
+// then it does the same.
 func FuzzRewrite(f *testing.F) {
 	f.Add([]byte("\x00asm\x01\x00\x00\x00"))
 	f.Add(base().bytes())
@@ -23,6 +23,7 @@ func FuzzRewrite(f *testing.F) {
 	ctx := context.Background()
 	rt := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
 	f.Cleanup(func() { rt.Close(ctx) })
+	runner := newRunner(f)
 	compiles := func(wasm []byte) error {
 		m, err := rt.CompileModule(ctx, wasm)
 		if err == nil {
@@ -45,6 +46,9 @@ func FuzzRewrite(f *testing.F) {
 		// The runtime takes an empty custom section at the end for a cut file, which it is not.
 		if before != nil && after == nil && !strings.Contains(before.Error(), "EOF") {
 			t.Errorf("valid now, before: %v", before)
+		}
+		if before == nil && after == nil {
+			runner.sameRun(t, wasm)
 		}
 	})
 }
