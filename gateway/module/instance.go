@@ -214,6 +214,11 @@ func (i *instance) die(err error) {
 	}
 	i.current = nil
 	i.mu.Unlock()
+	if len(requests) == 1 {
+		for _, r := range requests { // whose else
+			current = r.requestID
+		}
+	}
 	i.gen.log.trap(err, len(requests), current)
 	for _, r := range requests {
 		r.finish(verdict{hostabi.Internal, fmt.Sprintf("module %q failed: %s", i.gen.Manifest().Name, firstLine(err))})

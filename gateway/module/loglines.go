@@ -19,7 +19,7 @@ type LogLine struct {
 	Time      time.Time `json:"time"`
 	Level     string    `json:"level"` // debug, info, warn, error
 	Message   string    `json:"message"`
-	RequestID string    `json:"requestId,omitempty"` // if it is known: of synchronous guests
+	RequestID string    `json:"requestId,omitempty"` // if it is known: of synchronous guests, and of traps that cost one request
 	Digest    string    `json:"digest,omitempty"`    // of the generation
 }
 
