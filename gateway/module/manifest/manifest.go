@@ -68,10 +68,21 @@ func Parse(text []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest has %d bytes, more than %d", len(text), maxSize)
 	}
 	m := new(Manifest)
-	if err := yaml.UnmarshalWithOptions(text, m, yaml.Strict()); err != nil {
+	if err := m.read(text); err != nil {
 		return nil, fmt.Errorf("cannot read manifest: %w", err)
 	}
 	return m, m.validate()
+}
+
+// read decodes YAML that anybody may have written. The decoder panics on some that is malformed (goccy/go-yaml v1.19.2: a list
+// that is a tag without a value), and a module's file must not end the gateway.
+func (m *Manifest) read(text []byte) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("malformed YAML: %v", p)
+		}
+	}()
+	return yaml.UnmarshalWithOptions(text, m, yaml.Strict())
 }
 
 func (m *Manifest) validate() error {

@@ -142,3 +142,12 @@ func FuzzOf(f *testing.F) {
 		}
 	})
 }
+
+// TestMalformedYAML has text on which the decoder panics.
+func TestMalformedYAML(t *testing.T) {
+	for _, text := range []string{"name: x\nserves:\n  ! #0", "name: x\nwants:\n  http:\n    ! #0"} {
+		if m, err := Parse([]byte(text)); err == nil {
+			t.Errorf("%q reads as %+v", text, m)
+		}
+	}
+}
