@@ -38,12 +38,16 @@ const (
 	OpIf          = 0x04
 	OpEnd         = 0x0b
 	OpBr          = 0x0c
+	OpBrIf        = 0x0d
 	OpCall        = 0x10
 	OpDrop        = 0x1a
 	OpLocalGet    = 0x20
+	OpLocalSet    = 0x21
+	OpLocalTee    = 0x22
 	OpI32Const    = 0x41
 	OpI32Eqz      = 0x45
 	OpI32Ne       = 0x47
+	OpI32Sub      = 0x6b
 	NoBlockType   = 0x40
 )
 

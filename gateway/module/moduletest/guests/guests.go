@@ -102,3 +102,15 @@ func Eventually(t testing.TB, what string, is func() bool) {
 		}
 	}
 }
+
+// Slow is Saying for a guest that counts to so many after its answer, which it delays: a million takes a millisecond or more.
+func Slow(t testing.TB, text, about string, count int32) []byte {
+	t.Helper()
+	return Assembly{
+		Imports: [][2]string{{hostabi.ModuleCore, "response_write"}}, Types: []byte{2},
+		Code: Code([]byte{OpLocalGet, 0}, I32(0), I32(int32(len(text))), []byte{OpCall, 0, OpDrop},
+			I32(count), []byte{OpLocalSet, 0, OpLoop, NoBlockType, OpLocalGet, 0}, I32(1), []byte{OpI32Sub, OpLocalTee, 0, OpBrIf, 0, OpEnd}),
+		Data:  append(append(Code([]byte{1, 0}, I32(0), []byte{OpEnd}), byte(len(text))), text...),
+		About: about,
+	}.Bytes(t)
+}
