@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Modules says where modules are and what they may do.
 type Modules struct {
@@ -8,6 +11,7 @@ type Modules struct {
 	CacheDir     string            `json:"cacheDir" restart:"true" doc:"compiled modules; empty: postern/wasm in the user's cache folder"`
 	CacheSize    Size              `json:"cacheSize" default:"1GiB" check:"positive" restart:"true" doc:"of cacheDir; what was used least recently goes"`
 	IdleUnload   time.Duration     `json:"idleUnload" default:"10m" check:"nonnegative" doc:"a module that nobody asks for so long gives its instances and code back until the next request, what it had in memory with them; 0: never"`
+	HistoryDir   string            `json:"historyDir" restart:"true" doc:"modules that have served, to go back to, 5 versions of each; empty: .postern in dir"`
 	ScanInterval time.Duration     `json:"scanInterval" default:"1s" check:"positive" restart:"true" doc:"how often the folder is looked at, events aside"`
 	Defaults     ModuleLimits      `json:"defaults" doc:"limits of each module"`
 	Ceiling      ModuleCeiling     `json:"ceiling" doc:"how far a module's own manifest may raise its limits; 0: not above modules.defaults"`
@@ -85,6 +89,7 @@ type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
 	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
+	Rollout  Rollout        `json:"rollout" doc:"how a new version takes over; without weight and header: at once"`
 
 	IdleUnload *time.Duration `json:"idleUnload" doc:"in place of modules.idleUnload for this module"`
 	Pinned     bool           `json:"pinned" default:"false" doc:"is never unloaded: for a module that keeps something in memory"`
@@ -93,6 +98,42 @@ type Module struct {
 
 	// LimitsSet are the keys of limits that are set here and not taken from modules.defaults: the module's manifest cannot change them.
 	LimitsSet []string `json:"-"`
+}
+
+// Rollout has a new version of a module tried on a share of the requests before it takes over. Both versions are watched; the
+// new one is promoted, or taken back, by what they answer.
+type Rollout struct {
+	Weight          int           `json:"weight" default:"0" check:"nonnegative" doc:"percent of the requests that the new version gets"`
+	Sticky          bool          `json:"sticky" default:"false" doc:"percent of the users, each of whom always gets the same version"`
+	Header          RolloutHeader `json:"header" doc:"requests with this header get the new version, whatever weight is"`
+	MinRequests     int           `json:"minRequests" default:"100" check:"positive" doc:"that the new version has answered before it is promoted, or judged by its latency"`
+	PromoteAfter    time.Duration `json:"promoteAfter" default:"5m0s" check:"nonnegative" doc:"least time that it is tried"`
+	Manual          bool          `json:"manual" default:"false" doc:"it is promoted by an operator alone; still taken back by the rule"`
+	MaxErrorRate    float64       `json:"maxErrorRate" default:"0.01" check:"nonnegative" doc:"by how much its share of 5xx answers may be above the other's"`
+	MaxLatencyRatio float64       `json:"maxLatencyRatio" default:"2" check:"nonnegative" doc:"its p90 and p99, as multiples of the other's; 0: not judged"`
+}
+
+// RolloutHeader names requests by a header.
+type RolloutHeader struct {
+	Name  string `json:"name" doc:"empty: none"`
+	Value string `json:"value" doc:"the whole value"`
+}
+
+// On says whether anything is to be tried at all.
+func (r *Rollout) On() bool { return r.Weight > 0 || r.Header.Name != "" }
+
+// rolloutConflicts finds shares that are none.
+func (c *Config) rolloutConflicts(fail func(key, message string)) {
+	for _, name := range sortedNames(c.Postern.Modules.PerModule) {
+		r := c.Postern.Modules.PerModule[name].Rollout
+		key := path{"postern", "modules", "perModule", name, "rollout"}
+		if r.Weight > 100 {
+			fail(key.with("weight").String(), fmt.Sprintf("%d percent are more than all", r.Weight))
+		}
+		if r.MaxErrorRate > 1 {
+			fail(key.with("maxErrorRate").String(), fmt.Sprintf("a share of %v is more than all: 0.01 is one in a hundred", r.MaxErrorRate))
+		}
+	}
 }
 
 // Grants is what a module may reach. What is not granted is not linked.

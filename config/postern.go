@@ -35,10 +35,11 @@ type ListenTLS struct {
 	ClientCAFile string `json:"clientCAFile" restart:"true" doc:"PEM bundle; set: client certificates are asked for and verified"`
 }
 
-// Admin is the listener for probes and metrics; it has no authentication, so
-// its default is loopback.
+// Admin is the listener for operators. What changes something needs a token; the
+// rest is open on loopback, which its default is, and needs the token elsewhere.
 type Admin struct {
-	Address string `json:"address" default:"127.0.0.1:9091" check:"address" restart:"true" doc:"host:port; empty: none"`
+	Address   string `json:"address" default:"127.0.0.1:9091" check:"address" restart:"true" doc:"host:port; empty: none"`
+	TokenFile string `json:"tokenFile" restart:"true" doc:"bearer token of operators, made if it is not there; empty: postern/admin.token in the user's state folder, or the modules' folder"`
 }
 
 // Limits bound what clients use. A long-running request is a watch, a log that

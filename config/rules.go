@@ -32,6 +32,7 @@ func (c *Config) conflicts() []Problem {
 	}
 	c.nameConflicts(fail)
 	c.grantConflicts(fail)
+	c.rolloutConflicts(fail)
 	c.filterConflicts(fail)
 	return found
 }

@@ -153,11 +153,16 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	if err := g.makeServers(c, sockets); err != nil {
 		return errors.Join(err, sockets.close())
 	}
+	options, err := g.adminOptions(c)
+	if err != nil {
+		g.shutdown(context.Background())
+		return errors.Join(err, sockets.close())
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	group, failed := errgroup.WithContext(work)
 	group.Go(func() error { return g.long.run(work, true) })
-	operators := admin.New(g.adminOptions())
+	operators := admin.New(options)
 	if sockets.admin != nil {
 		group.Go(func() error { return operators.Serve(sockets.admin) })
 	}

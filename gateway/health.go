@@ -52,6 +52,9 @@ func (g *Gateway) modulesRead() error {
 // modulesNote names what does not serve as its file says.
 func (g *Gateway) modulesNote() string {
 	var notes []string
+	if err := g.long.modules.HistoryProblem(); err != nil {
+		notes = append(notes, err.Error())
+	}
 	for _, m := range g.long.modules.Status() {
 		if m.Error != "" {
 			first, _, _ := strings.Cut(m.Error, "\n")
@@ -70,13 +73,4 @@ func (g *Gateway) configNote() string {
 		return "the last reload failed, the configuration before it serves: " + s.String()
 	}
 	return ""
-}
-
-// adminOptions are what the admin listener shows.
-func (g *Gateway) adminOptions() admin.Options {
-	return admin.Options{
-		Gatherer: g.registry, Live: g.live, Ready: g.readiness,
-		Modules: func() any { return g.long.modules.Status() },
-		Config:  func() any { return g.current.Load().config },
-	}
 }

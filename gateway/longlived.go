@@ -81,7 +81,8 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		Env: filter.Env{Log: g.log, CacheDir: cache, Runtime: l.engine, Reread: g.reread},
 	}
 	l.modules = manager.New(l.engine, manager.Options{
-		Dir: c.Postern.Modules.Dir, Interval: c.Postern.Modules.ScanInterval, Policy: policies(c, signers), Log: g.log,
+		Dir: c.Postern.Modules.Dir, HistoryDir: c.Postern.Modules.HistoryDir, Interval: c.Postern.Modules.ScanInterval,
+		Policy: policies(c, signers), Rollout: g.rollouts, Log: g.log,
 	})
 	kept, err := artifacts(c.Postern.Modules.ArtifactDir)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 )
 
 // Of files, as the manager has them.
@@ -12,6 +13,29 @@ var (
 	rollbacks    = describe("module_rollbacks_total", "Versions of modules that were taken back, by why.", "reason")
 	moduleFailed = describe("module_file_failed", "1 if the file as it is now could not be loaded.", "file")
 )
+
+// Of rollouts under way.
+var (
+	trialRequests = describe("module_rollout_requests", "Requests since the rollout began, by version.", "file", "digest", "version")
+	trialErrors   = describe("module_rollout_errors", "Answers of 500 and above since the rollout began, by version.", "file", "digest", "version")
+	trialLatency  = describe("module_rollout_latency_seconds", "Latency since the rollout began, by version.", "file", "digest", "version", "quantile")
+)
+
+// rollout sends how the two versions of a rollout do.
+func (c *collector) rollout(send sender, s *manager.Status) {
+	if s.Rollout == nil {
+		return
+	}
+	for _, arm := range []struct {
+		digest, version string
+		manager.ArmStatus
+	}{{s.Digest, "main", s.Rollout.Main}, {s.Rollout.Digest, "next", s.Rollout.Next}} {
+		send(trialRequests, prometheus.GaugeValue, float64(arm.Requests), s.File, arm.digest, arm.version)
+		send(trialErrors, prometheus.GaugeValue, float64(arm.Errors), s.File, arm.digest, arm.version)
+		send(trialLatency, prometheus.GaugeValue, arm.P90.Seconds(), s.File, arm.digest, arm.version, "0.9")
+		send(trialLatency, prometheus.GaugeValue, arm.P99.Seconds(), s.File, arm.digest, arm.version, "0.99")
+	}
+}
 
 // Of modules: counters go on when a module is swapped, gauges add up its generations.
 var (
@@ -82,6 +106,7 @@ func generationDesc(name, help string, labels ...string) *prometheus.Desc {
 
 func (c *collector) modules(send sender, out chan<- prometheus.Metric) {
 	for _, s := range c.g.long.modules.Status() {
+		c.rollout(send, &s)
 		failed := 0.0
 		if s.Error != "" {
 			failed = 1

@@ -14,7 +14,7 @@ import (
 func newModuleCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "module",
-		Short: "Make, test and look at WebAssembly modules",
+		Short: "Make and test WebAssembly modules, and operate those of a running gateway",
 		Args:  cobra.NoArgs,
 		RunE:  func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
@@ -25,6 +25,8 @@ func newModuleCommand() *cobra.Command {
 	command.AddCommand(
 		newModulePushCommand(), newModulePullCommand(), newModuleSignCommand(), newModuleVerifyCommand(), newModuleKeygenCommand(),
 	)
+	command.AddCommand(newModuleShowCommand(), newModuleLogsCommand(), newModuleTopCommand())
+	command.AddCommand(newModuleOperateCommands()...)
 	return command
 }
 

@@ -86,7 +86,7 @@ func TestModuleInspect(t *testing.T) {
 }
 
 func TestModuleList(t *testing.T) {
-	answer, code := `[{"file":"a.wasm","name":"a","version":"1.0.0","serves":["a.io/v1"],"digest":"0123456789abcdef","Requests":7},{"file":"b.wasm","error":"not granted"}]`, 200
+	answer, code := `[{"file":"a.wasm","name":"a","state":"serving","version":"1.0.0","serves":["a.io/v1"],"digest":"0123456789abcdef","Requests":7},{"file":"b.wasm","error":"not granted"}]`, 200
 	admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/modules" {
 			t.Errorf("asked for %s", r.URL)
@@ -97,7 +97,7 @@ func TestModuleList(t *testing.T) {
 	defer admin.Close()
 	address := strings.TrimPrefix(admin.URL, "http://")
 	text, err := execute("module", "list", "--admin", address)
-	for _, want := range []string{"FILE ", "a.wasm  a     1.0.0    a.io/v1  7 ", "0123456789ab ", "error: b.wasm: not granted\n"} {
+	for _, want := range []string{"FILE ", "a.wasm  serving  a     1.0.0    a.io/v1  7 ", "0123456789ab ", "error: b.wasm: not granted\n"} {
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("got %q (%v), want %q in it", text, err, want)
 		}

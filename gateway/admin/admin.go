@@ -1,10 +1,9 @@
-// Package admin is the listener for operators: health, metrics, what is configured and loaded, profiles. It has no
-// authentication and is read-only, so its default address is on loopback.
+// Package admin is the listener for operators: health, metrics, what is configured and loaded, profiles, and operations on
+// modules. What changes something needs a token; the rest is open on loopback, and needs the token elsewhere, probes aside.
 package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -21,8 +20,14 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	// Live and Ready are asked at each probe.
 	Live, Ready func() []Check
-	// Modules is shown at /modules, Config at /config: anything that marshals to JSON, secrets masked.
-	Modules, Config func() any
+	// Modules is what is below /modules.
+	Modules Modules
+	// Config is shown at /config, Routes at /routes: anything that marshals to JSON, secrets masked.
+	Config, Routes func() any
+	// Address is where the listener is, host:port: on loopback who may connect may look.
+	Address string
+	// Token is what operators bear; see Token. Empty: nothing can be changed.
+	Token string
 }
 
 // Server serves the admin listener.
@@ -30,19 +35,21 @@ type Server struct{ http *http.Server }
 
 // New makes a server.
 func New(opts Options) *Server {
-	mux := http.NewServeMux()
+	mux, g := http.NewServeMux(), newGuard(opts.Token, opts.Address)
 	for _, path := range []string{"/livez", "/livez/{check}"} {
-		mux.HandleFunc("GET "+path, health("livez", opts.Live))
+		mux.HandleFunc("GET "+path, g.open(health("livez", opts.Live)))
 	}
 	for _, path := range []string{"/readyz", "/readyz/{check}", "/healthz"} {
-		mux.HandleFunc("GET "+path, health("readyz", opts.Ready))
+		mux.HandleFunc("GET "+path, g.open(health("readyz", opts.Ready)))
 	}
-	mux.Handle("GET /metrics", promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{Timeout: 10 * time.Second, MaxRequestsInFlight: 4}))
-	mux.HandleFunc("GET /modules", show(opts.Modules))
-	mux.HandleFunc("GET /config", show(opts.Config))
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	metrics := promhttp.HandlerFor(opts.Gatherer, promhttp.HandlerOpts{Timeout: 10 * time.Second, MaxRequestsInFlight: 4})
+	mux.HandleFunc("GET /metrics", g.read(metrics.ServeHTTP))
+	mux.HandleFunc("GET /config", g.read(show(opts.Config)))
+	mux.HandleFunc("GET /routes", g.read(show(opts.Routes)))
+	(&modules{opts.Modules, make(chan struct{}, uploads)}).route(mux, g)
+	mux.HandleFunc("GET /debug/pprof/", g.read(pprof.Index))
+	mux.HandleFunc("GET /debug/pprof/profile", g.read(pprof.Profile))
+	mux.HandleFunc("GET /debug/pprof/trace", g.read(pprof.Trace))
 	return &Server{&http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
@@ -65,17 +72,4 @@ func (s *Server) Close() error {
 		return s.http.Close()
 	}
 	return nil
-}
-
-// show answers with what get returns, as JSON.
-func show(get func() any) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		b, err := json.MarshalIndent(get(), "", "  ")
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(append(b, '\n'))
-	}
 }

@@ -1,30 +1,50 @@
 package admin
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/manager"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1")) // once for the process
+}
+
+const secret = "0123456789abcdef0123456789abcdef"
 
 // serve runs a server with the readiness checks; its base URL.
 func serve(t *testing.T, ready ...Check) string {
 	t.Helper()
+	url, _ := serveModules(t, "127.0.0.1:0", ready...)
+	return url
+}
+
+// serveModules runs a server of a listener that is said to be at address, with modules of a temporary folder, which it
+// returns.
+func serveModules(t *testing.T, address string, ready ...Check) (url, dir string) {
+	t.Helper()
 	registry := prometheus.NewRegistry()
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "postern_test_total", Help: "Tests."})
 	registry.MustRegister(counter)
+	dir = t.TempDir()
 	s := New(Options{
 		Gatherer: registry, Live: func() []Check { return []Check{well("ping")} }, Ready: func() []Check { return ready },
-		Modules: func() any { return []string{"hello"} },
-		Config:  func() any { return map[string]any{"of": make(chan int)} }, // does not marshal
+		Modules: modulesOf(t, dir), Address: address, Token: secret,
+		Config: func() any { return map[string]any{"of": make(chan int)} }, // does not marshal
+		Routes: func() any { return []string{"hello"} },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -40,7 +60,35 @@ func serve(t *testing.T, ready ...Check) string {
 			t.Error("it listens after Close")
 		}
 	})
-	return "http://" + ln.Addr().String()
+	return "http://" + ln.Addr().String(), dir
+}
+
+// managers are those that run, by folder.
+var managers = map[string]*manager.Manager{}
+
+// modulesOf runs a manager of a folder.
+func modulesOf(t *testing.T, dir string) *manager.Manager {
+	t.Helper()
+	engine, err := module.NewEngine(t.Context(), module.Options{Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := manager.New(engine, manager.Options{
+		Dir: dir, Interval: 20 * time.Millisecond, Log: zerolog.Nop(),
+		Policy: func(string) module.Policy { return module.Policy{Limits: module.DefaultLimits()} },
+	})
+	managers[dir] = m
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = m.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		if err := engine.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
 }
 
 func well(name string) Check { return Check{Name: name, Test: func() error { return nil }} }
@@ -109,7 +157,8 @@ func TestShown(t *testing.T) {
 		says         string
 	}{
 		{"GET", "/metrics", 200, "postern_test_total 0"},
-		{"GET", "/modules", 200, "[\n  \"hello\"\n]\n"},
+		{"GET", "/routes", 200, "[\n  \"hello\"\n]\n"},
+		{"GET", "/modules", 200, "[]\n"},
 		{"GET", "/config", 500, "unsupported type"},
 		{"GET", "/debug/pprof/goroutine?debug=1", 200, "goroutine profile"},
 		{"GET", "/debug/pprof/cmdline", 404, ""}, // flags may hold secrets

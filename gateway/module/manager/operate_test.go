@@ -219,12 +219,12 @@ func TestBrokenVersionIsTakenBack(t *testing.T) {
 	f := newFolder(t, plain)
 	f.put("a.wasm", of(t, "one"))
 	f.look()
-	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), errors.New("traps")})
+	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), "traps"})
 	f.want("a.io/v1", "one") // there is nothing else
 	bad := guests.Trapping(t, serving("a", "a.io/v1"))
 	f.put("a.wasm", bad)
 	f.look()
-	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), errors.New("10 traps in a row")})
+	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), "10 traps in a row"})
 	for range 2 {
 		f.want("a.io/v1", "one")
 		if err := f.failing("a.wasm"); !strings.Contains(err, "10 traps in a row") {
@@ -247,8 +247,8 @@ func TestBrokenVersionIsTakenBack(t *testing.T) {
 	}
 }
 
-// TestRunBreaks has the manager itself be told.
-func TestRunBreaks(t *testing.T) {
+// TestBreakerBringsTheOldVersionBack has a version trap until its breaker opens.
+func TestBreakerBringsTheOldVersionBack(t *testing.T) {
 	f := newFolder(t, plain)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -256,8 +256,7 @@ func TestRunBreaks(t *testing.T) {
 	defer running.Wait()
 	defer cancel()
 	mustDo(t, "loaded")(f.Load(ctx, "a", of(t, "one")))
-	mustDo(t, "loaded")(f.Load(ctx, "a", of(t, "two")))
-	f.Broken(f.serving("a.io", "v1"), errors.New("traps"))
+	mustDo(t, "loaded")(f.Load(ctx, "a", guests.Trapping(t, serving("a", "a.io/v1"))))
 	eventually(t, "the first version is back", func() bool { return f.answer("a.io", "v1") == "one" })
 	eventually(t, "it is counted", func() bool { return f.Rollbacks()["breaker"] == 1 })
 	cancel()

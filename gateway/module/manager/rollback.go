@@ -7,20 +7,20 @@ import (
 	"github.com/posternhq/postern/gateway/module"
 )
 
-// maxBroken bounds what waits for the manager's goroutine: reports beyond it are lost, and come again with the next trap.
+// maxBroken bounds what waits for the manager's goroutine: reports beyond it are lost, and come again when the breaker opens the next time.
 const maxBroken = 64
 
 // broken is a generation that its breaker has given up.
 type broken struct {
 	gen *module.Generation
-	why error
+	why string
 }
 
-// Broken tells the manager that a generation does not work: its breaker has opened. The version before it, if there is one,
-// takes its place; a rollout's candidate is taken back. It does not block, and may be called by any goroutine.
-func (m *Manager) Broken(gen *module.Generation, why error) {
+// tell has the manager's goroutine know that a breaker has opened: the version before it, if there is one, takes its place; a
+// rollout's candidate is taken back. It does not block.
+func (m *Manager) tell(b broken) {
 	select {
-	case m.broken <- broken{gen, why}:
+	case m.broken <- b:
 	default:
 	}
 }
@@ -30,18 +30,18 @@ func (m *Manager) rollBack(ctx context.Context, b broken) {
 	for _, s := range m.slots {
 		switch {
 		case s.trial != nil && s.trial.gen == b.gen:
-			m.abort(s, b.why.Error(), "breaker")
+			m.abort(s, b.why, "breaker")
 		case s.gen == b.gen:
 			p, ok := s.kept.before(b.gen.Digest())
 			if !ok {
-				m.opts.Log.Warn().Err(b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
+				m.opts.Log.Warn().Str("why", b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
 				return
 			}
 			if err := m.restore(ctx, s, p.Digest); err != nil {
 				m.opts.Log.Error().Err(err).Str("file", s.item.key).Msg("module is broken, and its earlier version cannot serve")
 				return
 			}
-			m.giveUp(s, b.gen.Digest(), b.why.Error(), "breaker")
+			m.giveUp(s, b.gen.Digest(), b.why, "breaker")
 		default:
 			continue
 		}
@@ -58,7 +58,7 @@ func (m *Manager) giveUp(s *slot, digest, why, reason string) {
 	s.err, s.loaded = err, m.now()
 	m.rollbacks[reason]++
 	m.mu.Unlock()
-	m.saved(s, m.store.save(s.item.key, &s.kept, ""))
+	m.saved(m.store.save(s.item.key, &s.kept, ""))
 	m.opts.Log.Error().Err(err).Str("file", s.item.key).Str("reason", reason).Msg("module rolled back")
 }
 

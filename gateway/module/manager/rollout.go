@@ -22,7 +22,8 @@ type Rollout struct {
 	Manual bool
 	// MaxErrorRate is by how much the share of its answers that are 5xx may be above the other's: 0.01 is one in a hundred.
 	MaxErrorRate float64
-	// MaxLatencyRatio bounds its latency at p90 and p99, as multiples of the other's; 1 ms more is always let pass. 0: not judged.
+	// MaxLatencyRatio bounds its latency at p90 and p99, as multiples of the other's; 1 ms more is always let pass. Each is judged
+	// when both versions have answered enough for it, 50 and 500 requests. 0: not judged.
 	MaxLatencyRatio float64
 }
 
@@ -55,6 +56,9 @@ const (
 // slack is by how much a new version may be slower, whatever the ratio: noise of a machine that is busy.
 const slack = time.Millisecond
 
+// beyond is how many answers must lie above a quantile for it to say something: the slowest of a few is chance.
+const beyond = 5
+
 // judge is the rule: what becomes of a new version that has been tried for a while, and why. Errors are judged as soon as
 // there are more than MinRequests would forgive, so that a broken version costs no more requests than it must.
 func (r *Rollout) judge(main, next sample, tried time.Duration) (verdict, string) {
@@ -67,6 +71,9 @@ func (r *Rollout) judge(main, next sample, tried time.Duration) (verdict, string
 	}
 	if r.MaxLatencyRatio > 0 && main.requests >= int64(r.MinRequests) {
 		for _, q := range []float64{0.9, 0.99} {
+			if float64(min(main.requests, next.requests))*(1-q) < beyond-1e-9 {
+				continue
+			}
 			is, was := next.latency.quantile(q), main.latency.quantile(q)
 			if is > time.Duration(r.MaxLatencyRatio*float64(was))+slack {
 				return takeBack, fmt.Sprintf("p%.0f is %s, %s before: more than %g times it", 100*q, is.Round(10*time.Microsecond), was.Round(10*time.Microsecond), r.MaxLatencyRatio)

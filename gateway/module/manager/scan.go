@@ -32,7 +32,7 @@ func (m *Manager) scan(ctx context.Context) {
 		m.update(ctx, it)
 	}
 	m.removeGone()
-	m.judge(ctx)
+	m.judge()
 	m.sweep()
 }
 
@@ -212,11 +212,11 @@ func (m *Manager) load(ctx context.Context, s *slot, wasm []byte) (*module.Gener
 	if err != nil {
 		return nil, err
 	}
-	gen.OnBroken(func(why error) { m.Broken(gen, why) })
 	if err := m.conflict(s, gen.Manifest()); err != nil {
 		m.retire(gen)
 		return nil, err
 	}
+	gen.OnBroken(func(why error) { m.tell(broken{gen, why.Error()}) })
 	return gen, nil
 }
 

@@ -28,6 +28,10 @@ type Status struct {
 	History []Past         `json:"history,omitempty"` // what has served, newest first
 	Refused []Refusal      `json:"refused,omitempty"` // what is not tried again
 
+	Latency        module.Quantiles `json:"latency"` // of the generation that serves
+	Breaker        string           `json:"breaker,omitempty"`
+	CompileSeconds float64          `json:"compileSeconds,omitempty"`
+
 	Requests, Failures, Traps, Instances, Memory int64
 	HostCalls, GuestNanoseconds, Dropped         int64
 	InFlight                                     int
@@ -109,5 +113,7 @@ func (st *Status) describe(g *module.Generation) {
 	st.Snapshot = g.Snapshot()
 	st.Requests, st.Failures, st.Traps = g.Stats.Requests.Load(), g.Stats.Failures.Load(), g.Stats.Traps.Load()
 	st.Instances, st.Memory, st.HostCalls = g.Stats.Instances.Load(), g.Stats.Memory.Load(), g.Stats.HostCalls.Load()
+	latency := g.Stats.Load().Latency
+	st.Latency, st.Breaker, st.CompileSeconds = latency.Quantiles(), g.BreakerState().State, g.Took().Seconds()
 	st.GuestNanoseconds, st.Dropped, st.InFlight = g.Stats.GuestTime.Load(), g.Stats.Dropped.Load(), g.InFlight()
 }

@@ -69,11 +69,11 @@ func (m *Manager) keep(s *slot, gen *module.Generation, wasm []byte) {
 	if wasm != nil {
 		err = m.store.put(s.item.key, gen.Digest(), wasm)
 	}
-	m.saved(s, errors.Join(err, m.store.save(s.item.key, &s.kept, "")))
+	m.saved(errors.Join(err, m.store.save(s.item.key, &s.kept, "")))
 }
 
 // saved says when the history could not be kept: once, until it can again.
-func (m *Manager) saved(_ *slot, err error) {
+func (m *Manager) saved(err error) {
 	m.mu.Lock()
 	news := err != nil && m.keepErr == nil
 	m.keepErr = err
@@ -81,6 +81,13 @@ func (m *Manager) saved(_ *slot, err error) {
 	if news {
 		m.opts.Log.Warn().Err(err).Msg("no earlier versions of modules are kept: set postern.modules.historyDir to a folder that can be written to")
 	}
+}
+
+// HistoryProblem is why earlier versions of modules are not kept; nil when they are.
+func (m *Manager) HistoryProblem() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.keepErr
 }
 
 // publish makes a new table of what is loaded. What has gone serves as long as nothing has taken its place.

@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -85,7 +84,7 @@ func (m *Manager) begin(s *slot, gen *module.Generation, wasm []byte, r Rollout)
 		return
 	}
 	err = m.store.put(s.item.key, gen.Digest(), wasm)
-	m.saved(s, err)
+	m.saved(err)
 	t := &trial{gen: gen, rollout: r, since: m.now()}
 	m.mu.Lock()
 	s.trial, s.err, s.loaded = t, nil, t.since
@@ -111,7 +110,7 @@ func (m *Manager) endTrial(s *slot) {
 }
 
 // judge has the rule decide on every rollout.
-func (m *Manager) judge(context.Context) {
+func (m *Manager) judge() {
 	for _, s := range m.slots {
 		if s.trial == nil {
 			continue
