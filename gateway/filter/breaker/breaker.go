@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +40,6 @@ type options struct {
 	rate                   float64
 	codes                  []int
 	opened, closed, probed prometheus.Counter
-	open                   atomic.Int64 // circuits that refuse, or probe
 }
 
 // Filter is the circuits of one use.
@@ -155,8 +153,14 @@ func (f *Filter) Explain(x *exchange.Exchange) exchange.Finding {
 
 // Measure reports circuits, and those of them that refuse.
 func (f *Filter) Measure(report func(string, float64)) {
+	open := 0
+	f.circuits.Each(func(c *circuit) {
+		if c.isOpen() {
+			open++
+		}
+	})
 	report("circuits", float64(f.circuits.Len()))
-	report("open", float64(f.opts.open.Load()))
+	report("open", float64(open))
 }
 
 // Close has nothing to free.

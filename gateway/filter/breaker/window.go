@@ -102,12 +102,6 @@ func (c *circuit) open(now time.Time) {
 }
 
 func (c *circuit) change(to state) {
-	switch {
-	case c.state == closed:
-		c.opts.open.Add(1)
-	case to == closed:
-		c.opts.open.Add(-1)
-	}
 	c.state = to
 	c.turn++
 }

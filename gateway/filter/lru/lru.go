@@ -106,6 +106,18 @@ func (c *Cache[K, V]) Delete(key K) {
 	}
 }
 
+// Each calls f with every value, in no order. f must not use the cache.
+func (c *Cache[K, V]) Each(f func(V)) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		for e := s.recent.Front(); e != nil; e = e.Next() {
+			f(e.Value.(*entry[K, V]).value)
+		}
+		s.mu.Unlock()
+	}
+}
+
 // Clear drops all.
 func (c *Cache[K, V]) Clear() {
 	for i := range c.shards {

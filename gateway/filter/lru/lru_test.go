@@ -31,6 +31,10 @@ func TestBounds(t *testing.T) {
 	if c.Len() != 1 || c.Weight() != 10 {
 		t.Errorf("%d entries of %d", c.Len(), c.Weight())
 	}
+	sum := 0
+	if c.Each(func(v int) { sum += v }); sum != 3 { // d is left
+		t.Errorf("the values' sum is %d", sum)
+	}
 	if c.Clear(); c.Len() != 0 || c.Weight() != 0 {
 		t.Errorf("cleared: %d entries of %d", c.Len(), c.Weight())
 	}
