@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,18 +10,18 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
+	"github.com/posternhq/postern/gateway/module/inspect"
 	"github.com/posternhq/postern/gateway/module/manifest"
 )
 
 func newModuleInspectCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "inspect FILE.wasm",
-		Short: "Print what a module serves, wants, imports and exports",
-		Long: "Print a module's manifest, the host functions that it imports, what it exports, its size and its digest.\n" +
-			"The module is validated, but neither instantiated nor run.",
+		Short: "Print what a module serves, wants, imports, exports and costs",
+		Long: "Print a module's manifest with the grants, limits and settings that it asks for, who signed it, the host functions that it imports,\n" +
+			"what it exports, its size and digest, its memory, and what it takes to compile it on this machine.\n" +
+			"The module is compiled, but neither instantiated nor run.",
 		Example: "  postern module inspect modules/hello.wasm\n  postern module inspect modules/hello.wasm -o json",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -37,91 +34,77 @@ func newModuleInspectCommand() *cobra.Command {
 		if err != nil {
 			return failure{fmt.Errorf("cannot read the module: %w", err)}
 		}
-		m, err := inspect(command.Context(), wasm)
+		r, err := inspect.Of(command.Context(), wasm)
 		if err != nil {
 			return failure{fmt.Errorf("%q: %w", args[0], err)}
 		}
-		return m.print(command.OutOrStdout(), *output)
+		return printReport(command.OutOrStdout(), r, *output)
 	}
 	return command
 }
 
-// inspection is what `module inspect -o json` prints. Its keys are a contract.
-type inspection struct {
-	Manifest *manifest.Manifest `json:"manifest"`
-	Size     int                `json:"size"`   // bytes
-	Digest   string             `json:"digest"` // sha256 in hex, as /modules of the admin listener has it
-	Imports  []function         `json:"imports"`
-	Exports  []function         `json:"exports"`
-}
-
-// function is one of a module's imports or exports.
-type function struct {
-	Module    string `json:"module,omitempty"` // of an import
-	Name      string `json:"name"`
-	Signature string `json:"signature"` // (i32 i32) -> i32
-}
-
-func inspect(ctx context.Context, wasm []byte) (*inspection, error) {
-	about, err := manifest.Of(wasm)
-	if err != nil {
-		return nil, err
-	}
-	// The interpreter: what it makes of a module is never run here, and is made faster than machine code.
-	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigInterpreter())
-	defer func() { _ = runtime.Close(ctx) }()
-	compiled, err := runtime.CompileModule(ctx, wasm)
-	if err != nil {
-		return nil, fmt.Errorf("cannot compile: %w", err)
-	}
-	sum := sha256.Sum256(wasm)
-	m := &inspection{Manifest: about, Size: len(wasm), Digest: hex.EncodeToString(sum[:]), Imports: []function{}, Exports: []function{}}
-	for _, f := range compiled.ImportedFunctions() {
-		module, name, _ := f.Import()
-		m.Imports = append(m.Imports, function{module, name, signature(f)})
-	}
-	exports := compiled.ExportedFunctions()
-	for _, name := range slices.Sorted(maps.Keys(exports)) {
-		m.Exports = append(m.Exports, function{Name: name, Signature: signature(exports[name])})
-	}
-	return m, nil
-}
-
-func signature(f api.FunctionDefinition) string {
-	return types(f.ParamTypes()) + " -> " + types(f.ResultTypes())
-}
-
-func types(all []api.ValueType) string {
-	names := make([]string, len(all))
-	for i, t := range all {
-		names[i] = api.ValueTypeName(t)
-	}
-	return "(" + strings.Join(names, " ") + ")"
-}
-
-func (m *inspection) print(w io.Writer, output string) error {
+// printReport prints a line for each fact.
+func printReport(w io.Writer, r *inspect.Report, output string) error {
 	if output == "json" {
-		text, err := json.MarshalIndent(m, "", "  ")
+		text, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
 			return failure{err}
 		}
 		return write(w, append(text, '\n'))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "name     %s\nversion  %s\nsize     %d bytes\ndigest   %s\n", m.Manifest.Name, m.Manifest.Version, m.Size, m.Digest)
-	for _, route := range m.Manifest.Routes() {
-		fmt.Fprintf(&b, "serves   %s\n", route)
+	line := func(key, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s "+format+"\n", append([]any{key}, args...)...)
 	}
-	for _, want := range wants(m.Manifest) {
-		fmt.Fprintf(&b, "wants    %s\n", want)
+	m := r.Manifest
+	line("name", "%s", m.Name)
+	line("version", "%s", m.Version)
+	line("abi", "%s, %s", m.ABI, r.Kind)
+	line("size", "%d bytes: code %d, data %d, custom %d", r.Size.File, r.Size.Code, r.Size.Data, r.Size.Custom)
+	line("digest", "%s", r.Digest)
+	for _, id := range r.Signatures {
+		line("signed", "by key %s (not verified)", id)
 	}
-	for _, f := range m.Imports {
-		fmt.Fprintf(&b, "imports  %s %s %s\n", f.Module, f.Name, f.Signature)
+	for _, route := range m.Routes() {
+		line("serves", "%s", route)
 	}
-	for _, f := range m.Exports {
-		fmt.Fprintf(&b, "exports  %s %s\n", f.Name, f.Signature)
+	for _, s := range m.Serves {
+		for _, route := range s.Routes {
+			line("route", "%s", route)
+		}
+	}
+	for _, want := range wants(m) {
+		line("wants", "%s", want)
+	}
+	for _, limit := range limits(m) {
+		line("limit", "%s", limit)
+	}
+	if m.Settings != nil {
+		line("settings", "%s", m.Settings)
+	}
+	line("memory", "%d KiB at the start, at most %d KiB", r.Memory.Start>>10, r.Memory.Most>>10)
+	line("copies", "%s", r.Copies)
+	line("compile", "%.2f s, %d KiB of machine code", r.Compile.Seconds, r.Compile.MachineCode>>10)
+	for _, f := range r.Imports {
+		line("imports", "%s %s %s", f.Module, f.Name, f.Signature)
+	}
+	for _, f := range r.Exports {
+		line("exports", "%s %s", f.Name, f.Signature)
 	}
 	return write(w, []byte(b.String()))
+}
+
+// limits are what a module asks for instead of the defaults, in words.
+func limits(m *manifest.Manifest) (all []string) {
+	text, err := json.Marshal(m.Limits)
+	var set map[string]any
+	if err != nil || json.Unmarshal(text, &set) != nil {
+		return nil // they have been read from text
+	}
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		all = append(all, fmt.Sprintf("%s %v", key, set[key]))
+	}
+	return all
 }
 
 // wants are the grants that a module asks for, in words.
@@ -139,6 +122,9 @@ func wants(m *manifest.Manifest) []string {
 	}
 	for _, backend := range m.Wants.HTTP {
 		all = append(all, "http "+backend)
+	}
+	for _, host := range m.Wants.Hosts {
+		all = append(all, "host "+host)
 	}
 	return all
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/posternhq/postern/gateway/module/inspect"
 	"github.com/posternhq/postern/gateway/module/manifest"
 )
 
@@ -63,16 +64,16 @@ func TestModuleInspect(t *testing.T) {
 	}
 	text, err := execute("module", "inspect", file)
 	for _, want := range []string{
-		"name     greeter\n", "serves   greeter.example.io/\n", "wants    kube pods of core: get,list\n", "wants    prometheus\n", "wants    http edge\n",
-		"imports  postern/v1 now () -> (i64)\n", "exports  postern_handle (i32) -> ()\n",
+		"name      greeter\n", "serves    greeter.example.io/\n", "wants     kube pods of core: get,list\n", "wants     prometheus\n", "wants     http edge\n",
+		"imports   postern/v1 now () -> (i64)\n", "exports   postern_handle (i32) -> ()\n", "abi       1.0, synchronous\n", "compile   ",
 	} {
 		if err != nil || !strings.Contains(text, want) {
 			t.Errorf("got %q (%v), want %q in it", text, err, want)
 		}
 	}
 	text, err = execute("module", "inspect", file, "-o", "json")
-	var got inspection
-	if err != nil || json.Unmarshal([]byte(text), &got) != nil || got.Size != len(wasm) || len(got.Digest) != 64 || len(got.Imports) != 1 || got.Manifest.Name != "greeter" {
+	var got inspect.Report
+	if err != nil || json.Unmarshal([]byte(text), &got) != nil || got.Size.File != len(wasm) || len(got.Digest) != 64 || len(got.Imports) != 1 || got.Manifest.Name != "greeter" {
 		t.Errorf("got %s (%v)", text, err)
 	}
 	for _, args := range [][]string{{file, "-o", "yaml"}, {}} {
