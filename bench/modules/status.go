@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -32,6 +34,20 @@ func (g *gateway) version(ctx context.Context, file, version string) (time.Durat
 		_ = json.Unmarshal([]byte(body), &all) // what cannot be read does not serve
 		return slices.ContainsFunc(all, func(s status) bool { return s.File == file && s.Version == version && s.Error == "" })
 	})
+}
+
+// metric is the value of a metric without labels.
+func (g *gateway) metric(ctx context.Context, name string) (float64, error) {
+	_, body, err := g.get(ctx, g.admin+"/metrics")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(body) {
+		if value, found := strings.CutPrefix(line, name+" "); found {
+			return strconv.ParseFloat(strings.TrimSpace(value), 64)
+		}
+	}
+	return 0, fmt.Errorf("no metric %s", name)
 }
 
 // serves is an error unless n modules serve, and none is in error.

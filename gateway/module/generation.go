@@ -96,6 +96,7 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 		g.endInstances()
 	}
 	g.loading = time.Since(began)
+	e.tidy() // the module's bytes, several times over
 	return g, nil
 }
 

@@ -152,6 +152,7 @@ func (g *Generation) wake() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err = err; err == nil {
+		g.engine.tidy()
 		s.state, s.pause = Awake, 0
 		g.Stats.Wakes.Add(1)
 		g.Stats.WakeTime.Add(int64(time.Since(start)))
