@@ -92,7 +92,6 @@ var (
 		{generationDesc("instantiate_seconds", "Time to make its first instance, its check included."), func(d *module.Description) float64 { return d.InstanceSeconds }},
 		{generationDesc("load_seconds", "Time until it could serve."), func(d *module.Description) float64 { return d.LoadSeconds }},
 	}
-	generationState = generationDesc("state", "1 for what it is doing: awake, idle (unloaded until the next request), waking.", "state")
 	generationLimit = generationDesc("limit", "The limits that hold, by key; bytes, seconds, counts.", "limit")
 	breakerStates   = map[string]float64{"closed": 0, "half-open": 1, "open": 2}
 )
@@ -152,13 +151,6 @@ func sendModule(send sender, out chan<- prometheus.Metric, t *module.Totals) {
 func sendGeneration(send sender, d *module.Description, name, digest string) {
 	for _, m := range generationGauges {
 		send(m.desc, prometheus.GaugeValue, m.read(d), name, digest)
-	}
-	for _, state := range module.States {
-		now := 0.0
-		if d.State == state {
-			now = 1
-		}
-		send(generationState, prometheus.GaugeValue, now, name, digest, string(state))
 	}
 	for _, l := range d.Limits {
 		send(generationLimit, prometheus.GaugeValue, l.Limit, name, digest, l.Name)

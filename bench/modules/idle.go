@@ -85,7 +85,7 @@ func (g *gateway) allIdle(ctx context.Context) error {
 	_, err := g.await(ctx, g.admin+"/metrics", 50*time.Millisecond, func(_ int, body string) bool {
 		asleep := 0
 		for line := range strings.Lines(body) {
-			if strings.HasPrefix(line, "postern_module_state{") && strings.Contains(line, `state="idle"`) && strings.HasSuffix(line, " 1\n") {
+			if strings.HasPrefix(line, "postern_module_asleep{") && strings.HasSuffix(line, " 1\n") {
 				asleep++
 			}
 		}
