@@ -1,8 +1,10 @@
 package httpwasm
 
 import (
+	"bufio"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -295,5 +297,40 @@ func TestReload(t *testing.T) {
 	}
 	if got := ask(t, "GET", url+"/", ""); got.code != 200 {
 		t.Errorf("%d", got.code)
+	}
+}
+
+// TestTunnel has a client upgrade its connection through a guest that asks for all there is: the guest sees the answer's
+// head, holds nothing back, and has no instance while the tunnel lasts.
+func TestTunnel(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, buf, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(conn, buf)
+	})
+	f := makeFilter(t, script, "start enable 7\nres set 1 x-seen 1\nres del 1 x-backend", options{"poolSize": 2, "queueWait": "10ms"})
+	url := serve(t, f, proxy(t, h))
+	for range 4 { // more than the pool has instances
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+		_, _ = io.WriteString(conn, "GET /api/v1/namespaces/a/pods/b/exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		lines := bufio.NewReader(conn)
+		head, err := http.ReadResponse(lines, nil)
+		if err != nil || head.StatusCode != 101 {
+			t.Fatalf("%v %v", head, err)
+		}
+		_, _ = io.WriteString(conn, "echo\n")
+		if line, err := lines.ReadString('\n'); line != "echo\n" {
+			t.Errorf("%q %v", line, err)
+		}
 	}
 }

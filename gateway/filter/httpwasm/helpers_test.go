@@ -133,7 +133,7 @@ func proxy(t testing.TB, backend http.Handler) exchange.Handler {
 		server.Close()
 	})
 	return func(x *exchange.Exchange) {
-		err := pool.Forward(x, upstream.Request{LongRunning: x.Info.LongRunning()})
+		err := pool.Forward(x, upstream.Request{LongRunning: x.Info.LongRunning(), Upgrades: []string{"websocket"}})
 		if err != nil {
 			status.Write(x, status.BadGateway, err.Error())
 		}
