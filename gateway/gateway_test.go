@@ -207,10 +207,12 @@ func TestAdmin(t *testing.T) {
 		t.Errorf("readyz: %d %s", code, text)
 	}
 	code, text := get(g.admin + "/metrics")
-	for _, want := range []string{"postern_connections{", "ks_server_request_total{", `postern_module_file_failed{file="worse.wasm"} 1`, "postern_upstream_dials_total 1",
+	for _, want := range []string{
+		"postern_connections{", "ks_server_request_total{", `postern_module_file_failed{file="worse.wasm"} 1`, "postern_upstream_dials_total 1",
 		`postern_module_instances{module="assembled"} 1`, `postern_module_traps_total{kind="deadlock",module="assembled"} 0`,
 		`postern_module_limit_reached_total{limit="sendBytes",module="assembled"} 0`, `limit="cpuPerCall",module="assembled"} 1`,
-		`postern_module_request_duration_seconds_bucket{module="assembled",le="0.001"} 0`} {
+		`postern_module_request_duration_seconds_bucket{module="assembled",le="0.001"} 0`,
+	} {
 		if code != 200 || !strings.Contains(text, want) {
 			t.Errorf("metrics: %d, no %q", code, want)
 		}

@@ -57,13 +57,27 @@ func (s *Stats) Load() Counters {
 // add adds other's values; of the peaks the higher one stays.
 func (c *Counters) add(other *Counters) {
 	for _, pair := range [][2]*int64{
-		{&c.Requests, &other.Requests}, {&c.Failures, &other.Failures}, {&c.Traps, &other.Traps}, {&c.BreakerOpened, &other.BreakerOpened},
-		{&c.BreakerRefused, &other.BreakerRefused}, {&c.Instances, &other.Instances}, {&c.InstancesMade, &other.InstancesMade},
-		{&c.Sleeps, &other.Sleeps}, {&c.Wakes, &other.Wakes}, {&c.WakeNanoseconds, &other.WakeNanoseconds},
-		{&c.InstancesRecycled, &other.InstancesRecycled}, {&c.MemoryBytes, &other.MemoryBytes}, {&c.HostCalls, &other.HostCalls},
-		{&c.GuestNanoseconds, &other.GuestNanoseconds}, {&c.Fuel, &other.Fuel}, {&c.LogLines, &other.LogLines},
-		{&c.LogLinesDropped, &other.LogLinesDropped}, {&c.RequestBytesRead, &other.RequestBytesRead}, {&c.ResponseBytes, &other.ResponseBytes},
-		{&c.BackendBytesSent, &other.BackendBytesSent}, {&c.BackendBytesReceived, &other.BackendBytesReceived},
+		{&c.Requests, &other.Requests},
+		{&c.Failures, &other.Failures},
+		{&c.Traps, &other.Traps},
+		{&c.BreakerOpened, &other.BreakerOpened},
+		{&c.BreakerRefused, &other.BreakerRefused},
+		{&c.Instances, &other.Instances},
+		{&c.InstancesMade, &other.InstancesMade},
+		{&c.Sleeps, &other.Sleeps},
+		{&c.Wakes, &other.Wakes},
+		{&c.WakeNanoseconds, &other.WakeNanoseconds},
+		{&c.InstancesRecycled, &other.InstancesRecycled},
+		{&c.MemoryBytes, &other.MemoryBytes},
+		{&c.HostCalls, &other.HostCalls},
+		{&c.GuestNanoseconds, &other.GuestNanoseconds},
+		{&c.Fuel, &other.Fuel},
+		{&c.LogLines, &other.LogLines},
+		{&c.LogLinesDropped, &other.LogLinesDropped},
+		{&c.RequestBytesRead, &other.RequestBytesRead},
+		{&c.ResponseBytes, &other.ResponseBytes},
+		{&c.BackendBytesSent, &other.BackendBytesSent},
+		{&c.BackendBytesReceived, &other.BackendBytesReceived},
 	} {
 		*pair[0] += *pair[1]
 	}

@@ -85,7 +85,9 @@ func TestWildPointers(t *testing.T) {
 	ex := []byte{opLocalGet, 0}
 	guest := assembly{
 		imports: [][2]string{
-			{hostabi.ModuleCore, "completions"}, {hostabi.ModuleCore, "response_write"}, {hostabi.ModuleCore, "handle_new"},
+			{hostabi.ModuleCore, "completions"},
+			{hostabi.ModuleCore, "response_write"},
+			{hostabi.ModuleCore, "handle_new"},
 			{hostabi.ModuleCore, "settings"},
 		},
 		types: []byte{1, 2, 2, 1},
