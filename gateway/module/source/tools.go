@@ -14,7 +14,7 @@ func tool(help string, names ...string) (string, error) {
 		for _, name := range names {
 			path := filepath.Join(dir, name)
 			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-				return path, nil
+				return filepath.Abs(path)
 			}
 		}
 	}
