@@ -34,16 +34,20 @@ func newModuleRunCommand() *cobra.Command {
 		if err := checkOutput(*output); err != nil {
 			return err
 		}
+		if err := flags.check(); err != nil {
+			return err
+		}
 		ctx := command.Context()
+		// First the module: whoever finds the port open gets its answers.
+		wasm, err := moduleOf(ctx, command.ErrOrStderr(), args[0])
+		if err != nil {
+			return failure{err}
+		}
 		g, err := flags.start(ctx, command.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		defer func() { _ = g.Close() }()
-		wasm, err := moduleOf(ctx, command.ErrOrStderr(), args[0])
-		if err != nil {
-			return failure{err}
-		}
 		gen, err := g.Load(ctx, wasm)
 		if err != nil {
 			return failure{err}

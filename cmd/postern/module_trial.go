@@ -40,15 +40,23 @@ func bindTrial(flags *pflag.FlagSet) *trialFlags {
 	return f
 }
 
+// check says what is wrong with the flags.
+func (f *trialFlags) check() error {
+	if *f.settings != "" && !json.Valid([]byte(*f.settings)) {
+		return fmt.Errorf("--settings is not JSON: %s", *f.settings)
+	}
+	return nil
+}
+
 // start starts a throw-away gateway.
 func (f *trialFlags) start(ctx context.Context, log io.Writer) (*trial.Gateway, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	o := f.options
 	o.User, o.Backends.HTTP = exchange.User{Name: *f.user, Groups: *f.groups}, *f.backends
 	if *f.settings != "" {
 		o.Settings = json.RawMessage(*f.settings)
-		if !json.Valid(o.Settings) {
-			return nil, fmt.Errorf("--settings is not JSON: %s", *f.settings)
-		}
 	}
 	o.Log = telemetry.NewLogger(log, "console").Level(zerolog.InfoLevel)
 	g, err := trial.New(ctx, o)
