@@ -1,11 +1,15 @@
 package httpwasm
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
+
+	"github.com/posternhq/postern/gateway/module/signature"
 )
 
 // TestGuestInGo has a guest that Go's own compiler makes serve many requests at once.
@@ -78,5 +82,61 @@ func TestRefused(t *testing.T) {
 	}
 	if err := check(settingsOf(t, filepath.Join(dir, "text"), "", nil), environment(nil, t.Output())); err == nil {
 		t.Error("check accepts a text")
+	}
+}
+
+// TestSigned has a guest that must be signed, by a key and by another's.
+func TestSigned(t *testing.T) {
+	dir := t.TempDir()
+	wasm, err := os.ReadFile(script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys [2]string
+	signed := filepath.Join(dir, "signed.wasm")
+	for i := range keys {
+		private, public, _, err := signature.Generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i] = filepath.Join(dir, strconv.Itoa(i)+".pub")
+		secret := filepath.Join(dir, strconv.Itoa(i)+".key")
+		if err := errors.Join(os.WriteFile(keys[i], public, 0o600), os.WriteFile(secret, private, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			continue // signed by the first one alone
+		}
+		key, err := signature.ReadPrivate(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, err := signature.Sign(wasm, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(signed, with, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	engine := newEngine(t)
+	for _, c := range []struct {
+		file string
+		keys []string
+		ok   bool
+	}{
+		{signed, keys[:1], true},
+		{signed, nil, true},
+		{signed, keys[1:], false},
+		{signed, keys[:], false},
+		{script, keys[:1], false},
+	} {
+		made, err := open(settingsOf(t, c.file, "", options{"requireSignedBy": c.keys}), environment(engine, t.Output()))
+		if (err == nil) != c.ok {
+			t.Errorf("%s by %v: %v", filepath.Base(c.file), c.keys, err)
+		}
+		if err == nil {
+			_ = made.Close()
+		}
 	}
 }

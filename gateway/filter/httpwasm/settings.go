@@ -10,6 +10,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/signature"
 )
 
 // maxFile bounds a guest's file, bytes: as that of a module.
@@ -17,14 +18,15 @@ const maxFile = 64 << 20
 
 // settings of one use of the kind.
 type settings struct {
-	File      string          `json:"file" jsonschema:"required,description=the guest: a .wasm file. When it changes\\, the new one is loaded and takes over"`
-	Digest    string          `json:"digest,omitempty" jsonschema:"description=sha256 that the file must have\\, in hex; empty: any"`
-	Config    json.RawMessage `json:"config,omitempty" jsonschema:"description=what the guest gets as its configuration: a text as it is\\, an object as JSON"`
-	PoolSize  int             `json:"poolSize,omitempty" jsonschema:"default=32,description=instances at most\\, each serves one request at a time; half of them may be held by requests that last as long as the client wants\\, until their answer begins"`
-	QueueWait filter.Duration `json:"queueWait,omitempty" jsonschema:"default=1s,description=how long a request waits for an instance; then 503"`
-	Reload    filter.Duration `json:"reload,omitempty" jsonschema:"default=2s,description=how often the file is looked at"`
-	FailOpen  bool            `json:"failOpen,omitempty" jsonschema:"description=requests pass when the guest fails\\, unless it has changed them by then"`
-	Limits    limits          `json:"limits"`
+	File            string          `json:"file" jsonschema:"required,description=the guest: a .wasm file. When it changes\\, the new one is loaded and takes over"`
+	Digest          string          `json:"digest,omitempty" jsonschema:"description=sha256 that the file must have\\, in hex; empty: any"`
+	RequireSignedBy []string        `json:"requireSignedBy,omitempty" jsonschema:"description=files of public keys (PEM); the guest must be signed by a key of each file"`
+	Config          json.RawMessage `json:"config,omitempty" jsonschema:"description=what the guest gets as its configuration: a text as it is\\, an object as JSON"`
+	PoolSize        int             `json:"poolSize,omitempty" jsonschema:"default=32,description=instances at most\\, each serves one request at a time; half of them may be held by requests that last as long as the client wants\\, until their answer begins"`
+	QueueWait       filter.Duration `json:"queueWait,omitempty" jsonschema:"default=1s,description=how long a request waits for an instance; then 503"`
+	Reload          filter.Duration `json:"reload,omitempty" jsonschema:"default=2s,description=how often the file is looked at"`
+	FailOpen        bool            `json:"failOpen,omitempty" jsonschema:"description=requests pass when the guest fails\\, unless it has changed them by then"`
+	Limits          limits          `json:"limits"`
 }
 
 type limits struct {
@@ -102,6 +104,13 @@ func (s *settings) read() ([]byte, error) {
 	}
 	if digest := module.Digest(wasm); s.Digest != "" && digest != s.Digest {
 		return nil, filter.Wrong("digest", "%q has %s, not %s", s.File, digest, s.Digest)
+	}
+	signers, err := signature.ReadSigners(s.RequireSignedBy)
+	if err == nil {
+		err = signature.Require(wasm, signers)
+	}
+	if err != nil {
+		return nil, filter.Wrong("requireSignedBy", "%q: %w", s.File, err)
 	}
 	return wasm, nil
 }
