@@ -1,8 +1,10 @@
 package manager
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -42,12 +44,17 @@ func TestSwapsLeaveNothing(t *testing.T) {
 		f.look()
 		good := func(body string) bool { return strings.HasPrefix(body, "generation ") }
 		swaps(f, 20, of, good)
-		goroutines := settled(t)
+		goroutines, descriptors, mappings := settled(t), count(t, "/proc/self/fd"), count(t, "/proc/self/maps")
 		swaps(f, 200, of, good)
 		f.want("test.postern.io/v1", "generation 199")
 		if now := settled(t); now > goroutines+workers {
 			t.Errorf("%d goroutines before, %d after", goroutines, now)
 		}
+		// Machine code is unmapped when the collector has found it unused. Of 200 swaps each one that leaves something adds up.
+		eventually(t, "descriptors and mappings are as many as before", func() bool {
+			runtime.GC()
+			return count(t, "/proc/self/fd") <= descriptors+10 && count(t, "/proc/self/maps") <= mappings+100
+		})
 	})
 	t.Run("Go guest", func(t *testing.T) {
 		patient := granted() // the machine may be busy with other tests: this one is about swaps
@@ -80,6 +87,19 @@ func granted() module.Policy {
 
 // workers is as many instances as a synchronous guest may have: each has a goroutine.
 const workers = 64
+
+// count is the number of entries of a folder, or of lines of a file, of /proc; 0 on systems that have none.
+func count(t testing.TB, path string) int {
+	t.Helper()
+	if entries, err := os.ReadDir(path); err == nil {
+		return len(entries)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte{'\n'})
+}
 
 // keepAsking asks f without a pause from so many goroutines, until the function it returns is called.
 func keepAsking(f *folder, clients int, good func(body string) bool) (stop func()) {
