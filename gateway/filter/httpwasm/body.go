@@ -222,8 +222,8 @@ func (r *responseBody) apply(c *call) error {
 		body = append(r.ahead, rest...)
 	case r.any:
 		body = r.made
-	case !r.whole:
-		return nil
+	case !r.whole || !hasTrailers(&x.HTTP.Response.Header):
+		return nil // as it was; to HEAD, with the length of a body that is not there
 	}
 	resp := &x.HTTP.Response
 	x.Written, resp.ImmediateHeaderFlush = 0, false

@@ -30,6 +30,10 @@ var backend = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	case "/teapot":
 		w.WriteHeader(http.StatusTeapot)
 	case "/empty":
+	case "/cookies":
+		w.Header()["Set-Cookie"] = []string{"a=1", "b=2"}
+		w.Header().Set("Content-Encoding", "x-none")
+		_, _ = io.WriteString(w, "body")
 	default:
 		_, _ = io.WriteString(w, "body")
 	}
@@ -122,7 +126,13 @@ func TestAnswer(t *testing.T) {
 			start enable 2
 			res readall 1
 			res say .
-			res out 1 X-Out`, want: "$.", body: "-"},
+			res out 1 X-Out`, want: "$.", head: "Content-Length=200000", body: "-"},
+		{name: "cookies and codings", path: "/cookies", script: `
+			res values 1 set-cookie
+			res values 1 content-encoding
+			res out 1 X-Out
+			res del 1 content-encoding
+			res add 1 set-cookie c=3`, want: "2:a=1,b=2,1:x-none,", head: "Set-Cookie=a=1|b=2|c=3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			url := serve(t, makeFilter(t, script, c.script, nil), proxy(t, backend))

@@ -190,6 +190,7 @@ func (f *Filter) refuse(x *exchange.Exchange, err error) {
 	default:
 		status.Write(x, status.BadGateway, fmt.Sprintf("filter %q failed", f.name))
 	}
+	x.Written = 0
 	x.Handled = "filter/" + f.name
 	x.Reason = firstLine(err) // for the log: the client learns no more than that the filter failed
 }
