@@ -37,11 +37,16 @@ func (m *Manager) rollBack(ctx context.Context, b broken) {
 				m.opts.Log.Warn().Str("why", b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
 				return
 			}
+			tried := s.trial != nil
 			if err := m.restore(ctx, s, p.Digest); err != nil {
 				m.opts.Log.Error().Err(err).Str("file", s.item.key).Msg("module is broken, and its earlier version cannot serve")
 				return
 			}
 			m.giveUp(s, b.gen.Digest(), b.why, "breaker")
+			if tried { // what is wanted was on trial beside the broken one: it is tried again beside the earlier one
+				s.retry = true
+				m.Look()
+			}
 		default:
 			continue
 		}

@@ -299,3 +299,31 @@ func TestRolloutsThatMakeNoSense(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestBreakerEndsARollout has the breaker of a candidate open, then that of the version that serves.
+func TestBreakerEndsARollout(t *testing.T) {
+	f := rolling(t, share())
+	for _, text := range []string{"one", "two"} {
+		f.put("a.wasm", of(t, text))
+		f.look()
+	}
+	f.rollBack(t.Context(), broken{f.slots["a.wasm"].trial.gen, "traps"})
+	f.want("a.io/v1", "one")
+	if st, _ := f.Of("a"); st.State != Degraded || len(st.Refused) != 1 || st.Refused[0].Digest != module.Digest(of(t, "two")) {
+		t.Errorf("%+v", st)
+	}
+	f.put("a.wasm", of(t, "three"))
+	f.look()
+	mustDo(t, "promoted")(f.Promote(f.context(), "a"))
+	f.put("a.wasm", of(t, "four"))
+	f.look()
+	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), "traps"}) // of three, while four is tried
+	f.want("a.io/v1", "one")
+	if n := f.Rollbacks()["breaker"]; n != 2 {
+		t.Errorf("%d were counted", n)
+	}
+	f.look()
+	if st, _ := f.Of("a"); st.State != Trying || st.Rollout.Digest != module.Digest(of(t, "four")) {
+		t.Errorf("the last version is not tried any more: %+v", st)
+	}
+}
