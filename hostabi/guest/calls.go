@@ -213,8 +213,28 @@ func (r *Request) Forward(w *Response, h HTTP) error {
 // Log writes a line to the gateway's log, with the module's name.
 func Log(level hostabi.Level, line string) { logLine(uint32(level), line) }
 
+// Debug logs at level debug.
+func Debug(line string) { Log(hostabi.LevelDebug, line) }
+
+// Info logs at level info.
+func Info(line string) { Log(hostabi.LevelInfo, line) }
+
+// Warn logs at level warn.
+func Warn(line string) { Log(hostabi.LevelWarn, line) }
+
 // Settings are the module's settings from the configuration, as JSON.
 func Settings() string {
 	s, _ := grow(settings)
 	return s
+}
+
+// Setting is the value at a JSON Pointer of the module's settings: a string's text, or raw JSON; ok is false when there is
+// none.
+func (r *Request) Setting(pointer string) (value string, ok bool) {
+	d, err := r.NewData([]byte(Settings()))
+	if err != nil {
+		return "", false
+	}
+	defer d.Drop()
+	return d.Get(pointer)
 }

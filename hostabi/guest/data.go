@@ -1,5 +1,7 @@
 package guest
 
+import "strconv"
+
 // Data is bytes that the host keeps for the module until the request ends: a body, an object, a list.
 type Data struct{ ex, handle uint32 }
 
@@ -24,6 +26,16 @@ func (d Data) Bytes() ([]byte, error) {
 func (d Data) Get(pointer string) (value string, ok bool) {
 	s, n := grow(func(buf []byte) int32 { return jsonGet(d.ex, d.handle, pointer, buf) })
 	return s, n >= 0
+}
+
+// Int is the integer at a JSON Pointer, also of a string that is one; ok is false when there is none.
+func (d Data) Int(pointer string) (value int64, ok bool) {
+	s, ok := d.Get(pointer)
+	if !ok {
+		return 0, false
+	}
+	value, err := strconv.ParseInt(s, 10, 64)
+	return value, err == nil
 }
 
 // Transform is a new document, made by the host. See gateway/module/data/README.md for the language of programs.

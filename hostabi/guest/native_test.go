@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -25,6 +26,11 @@ type host struct {
 	message string
 	body    strings.Builder
 	ended   bool
+
+	values   map[string]string // by JSON Pointer
+	document string            // given to handle_new
+	dropped  uint32
+	lines    []string
 }
 
 func (h *host) field(f hostabi.Field) *string {
@@ -49,6 +55,18 @@ func (h *host) Invoke(_, function string, args ...any) int64 {
 		return give("the reason", args[len(args)-1])
 	case "settings":
 		return give(strings.Repeat("s", 1000), args[0])
+	case "handle_new":
+		h.document = string(args[1].([]byte))
+		return 5
+	case "handle_drop":
+		h.dropped = args[1].(uint32)
+	case "json_get":
+		if value, ok := h.values[args[2].(string)]; ok {
+			return give(value, args[3])
+		}
+		return -int64(hostabi.NotFound)
+	case "log":
+		h.lines = append(h.lines, strconv.Itoa(int(args[0].(uint32)))+args[1].(string))
 	case "call", "forward":
 		if h.room > 0 && h.open == h.room {
 			return -int64(hostabi.Busy)
@@ -182,6 +200,32 @@ func TestGrow(t *testing.T) {
 	new(host).during(func(uint32) {
 		if got := Settings(); got != strings.Repeat("s", 1000) {
 			t.Errorf("got %d bytes", len(got))
+		}
+	})
+}
+
+// TestReaders: settings and numbers by JSON Pointer, and nothing is left behind.
+func TestReaders(t *testing.T) {
+	h := &host{values: map[string]string{"/language": "de", "/n": "-7", "/f": "1.5"}}
+	h.during(func(ex uint32) {
+		r := &Request{ex: ex}
+		if got, ok := r.Setting("/language"); got != "de" || !ok || h.document != strings.Repeat("s", 1000) || h.dropped != 5 {
+			t.Errorf("got %q, %t, handle %d dropped", got, ok, h.dropped)
+		}
+		if got, ok := r.Setting("/none"); got != "" || ok {
+			t.Errorf("got %q, %t for a setting that is not there", got, ok)
+		}
+		d := Data{ex, 5}
+		for pointer, want := range map[string]int64{"/n": -7, "/f": 0, "/none": 0} {
+			if got, ok := d.Int(pointer); got != want || ok != (want != 0) {
+				t.Errorf("%s: got %d, %t", pointer, got, ok)
+			}
+		}
+		Debug("a")
+		Info("b")
+		Warn("c")
+		if got := strings.Join(h.lines, " "); got != "0a 1b 2c" {
+			t.Errorf("got log %q", got)
 		}
 	})
 }

@@ -116,5 +116,6 @@ func aptFolders(dir string) ([]string, error) {
 	return []string{
 		"-q", "-o", "Dir::State::Lists=" + filepath.Join(dir, "lists"), "-o", "Dir::Cache=" + filepath.Join(dir, "cache"),
 		"-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=", // as whoever we are: our folders may be closed to user _apt
+		"-o", "Dir::State::status=/dev/null", // what is installed here, perhaps from elsewhere, does not matter
 	}, nil
 }

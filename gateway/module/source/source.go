@@ -39,8 +39,13 @@ var marks = []struct {
 	pattern  string
 	language Language
 }{
-	{"go.mod", Go}, {"*.go", Go}, {"Cargo.toml", Rust},
-	{"lib.rs", Rust}, {"asconfig.json", AssemblyScript}, {"index.ts", AssemblyScript}, {"*.c", C},
+	{"go.mod", Go},
+	{"*.go", Go},
+	{"Cargo.toml", Rust},
+	{"lib.rs", Rust},
+	{"asconfig.json", AssemblyScript},
+	{"index.ts", AssemblyScript},
+	{"*.c", C},
 }
 
 // Detect tells the language of the module in dir by its files.

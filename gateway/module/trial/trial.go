@@ -75,7 +75,10 @@ func New(ctx context.Context, opts Options) (*Gateway, error) {
 	}
 	g.engine.SetServices(services.all)
 	g.stages = []exchange.Stage{
-		requestinfo.New(), asker{&g.opts.User}, dispatch.New(dispatch.Options{HostCluster: "host"}), only{&g.serving},
+		requestinfo.New(),
+		asker{&g.opts.User},
+		dispatch.New(dispatch.Options{HostCluster: "host"}),
+		only{&g.serving},
 		core.New(core.Options{Groups: g.Routes}),
 	}
 	if err := g.listen(ctx); err != nil {
