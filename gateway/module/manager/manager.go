@@ -59,6 +59,7 @@ type Manager struct {
 	retired  map[*module.Generation]struct{} // not closed yet
 	listErr  string                          // why the folder could not be read the last time
 	prepared *module.Generation              // loaded by an operation, for the look that follows
+	early    map[string]*module.Generation   // by digest: loaded at the start, for the first look
 }
 
 // New makes a manager; Run does the work.
@@ -116,12 +117,14 @@ func (m *Manager) Run(ctx context.Context) error {
 	tick := time.NewTicker(m.opts.Interval)
 	defer tick.Stop()
 	watching := watcher == nil
+	m.loadEarly(ctx)
 	for {
 		if !watching {
 			// The folder may not be there yet, or may have been replaced: then the tick finds it.
 			watching = watcher.Add(m.opts.Dir) == nil
 		}
 		m.scan(ctx)
+		m.dropEarly()
 		m.once.Do(func() { close(m.ready) })
 		select {
 		case <-ctx.Done():

@@ -208,9 +208,12 @@ func (m *Manager) load(ctx context.Context, s *slot, wasm []byte) (*module.Gener
 		m.prepared = nil
 		return p, nil
 	}
-	gen, err := m.engine.Load(ctx, wasm, policy)
-	if err != nil {
-		return nil, err
+	gen := m.takeEarly(wasm, policy)
+	if gen == nil {
+		var err error
+		if gen, err = m.engine.Load(ctx, wasm, policy); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.conflict(s, gen.Manifest()); err != nil {
 		m.retire(gen)
