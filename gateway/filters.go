@@ -11,6 +11,7 @@ import (
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/filter/kinds"
+	"github.com/posternhq/postern/gateway/module/signature"
 )
 
 // CheckConfig finds what is wrong with a configuration that only the parts which use it can see: settings of filters.
@@ -60,7 +61,9 @@ func filterSpecs(c *config.Config) []filter.Spec {
 
 // filterSet makes the filters of c; those of the configuration before go on as far as their settings are the same.
 func (s *lasting) filterSet(l *longLived, c *config.Config) error {
-	set, err := filter.New(filterSpecs(c), s.filters, l.filters)
+	opts := *l.filters
+	opts.Env.Trust = func(wasm []byte) error { return signature.Require(wasm, s.signers.all) }
+	set, err := filter.New(filterSpecs(c), s.filters, &opts)
 	if err == nil {
 		s.filters = set
 		return nil

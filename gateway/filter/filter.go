@@ -70,6 +70,9 @@ type Env struct {
 	Event func(event string) prometheus.Counter
 	// CacheDir is a folder for what is costly to make, as compiled code; empty: none.
 	CacheDir string
+	// Trust says why a file of WebAssembly may not be run: somebody whose word is required has not signed it. It is nil where
+	// filters are only checked.
+	Trust func(wasm []byte) error
 	// Runtime runs WebAssembly: a *module.Engine; nil where filters are only checked.
 	Runtime any
 	// Reread reads x.Info again after a filter has changed the method or the request target; one that does so cannot

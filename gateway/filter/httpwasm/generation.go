@@ -36,6 +36,11 @@ func load(engine *module.Engine, s *settings, env filter.Env) (*generation, erro
 	if err != nil {
 		return nil, err
 	}
+	if env.Trust != nil {
+		if err := env.Trust(wasm); err != nil {
+			return nil, filter.Wrong("file", "%q: %w", s.File, err)
+		}
+	}
 	program, err := engine.Compile(context.Background(), env.Name, moduleName, functions, wasm, s.Limits.forEngine())
 	if err != nil {
 		return nil, filter.Wrong("file", "%q: %w", s.File, err)

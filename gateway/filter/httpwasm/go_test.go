@@ -138,5 +138,18 @@ func TestSigned(t *testing.T) {
 		if err == nil {
 			_ = made.Close()
 		}
+		all, err := signature.ReadSigners(c.keys) // the same, asked of every guest
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := environment(engine, t.Output())
+		env.Trust = func(wasm []byte) error { return signature.Require(wasm, all) }
+		made, err = open(settingsOf(t, c.file, "", nil), env)
+		if (err == nil) != c.ok {
+			t.Errorf("%s, trusted by %v: %v", filepath.Base(c.file), c.keys, err)
+		}
+		if err == nil {
+			_ = made.Close()
+		}
 	}
 }
