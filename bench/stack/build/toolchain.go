@@ -22,28 +22,23 @@ import (
 // compilers are the Debian packages that modules in C and Rust are built with, whatever their version in this release.
 var compilers = []string{"clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32", "rustc", "libstd-rust-dev-wasm32"}
 
-// node is what npm comes with, where it is not installed.
-var node = []string{"nodejs", "npm"}
-
 // needed are those of the packages above and of what they depend on that a build of a guest uses. The rest of them is for
 // native programs, or on every machine that has a C library.
 var needed = regexp.MustCompile(`^(clang-\d+|lld-\d+|wasi-libc|rustc|libclang-(common|rt)-\d+-dev.*|libclang-cpp\S+|libllvm\S+|libstd-rust-\d\S*|` +
-	`libstd-rust-dev-wasm32|libz3-4|libxml2|libedit2|libbsd0|libmd0|libtinfo6|libffi\d+|libicu\d+|` +
-	`nodejs|npm|node-\S+|libnode\d+|libuv1\S*|libcares2|libc-ares2|libnghttp2\S*|libbrotli1|libssl3\S*)$`)
+	`libstd-rust-dev-wasm32|libz3-4|libxml2|libedit2|libbsd0|libmd0|libtinfo6|libffi\d+|libicu\d+)$`)
 
 // wrappers are the commands of the toolchain. Each finds its libraries beside itself.
 var wrappers = map[string]string{
 	"clang": `exec "$(ls "$root"/usr/bin/clang-[0-9]* | head -n 1)" "$@"`,
 	"rustc": `PATH="$root/usr/bin:$PATH" exec "$root/usr/bin/rustc" "$@"`,
-	"asc":   `exec node "$root/npm/node_modules/assemblyscript/bin/asc.js" "$@"`,
+	"asc":   `unset LD_LIBRARY_PATH; exec node "$root/npm/node_modules/assemblyscript/bin/asc.js" "$@"`,
 }
 
-// wrapper begins each of them. A node of our own is used when there is none on the PATH.
+// wrapper begins each of them.
 const wrapper = `#!/bin/sh
 root=$(cd "$(dirname "$0")/.." && pwd)
 LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-*)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export LD_LIBRARY_PATH
-command -v node >/dev/null || PATH="$root/usr/bin:$PATH"
 `
 
 // Toolchain puts compilers of C, Rust and AssemblyScript for WebAssembly into dir: dir/bin has clang, rustc and asc. Nothing
@@ -83,16 +78,12 @@ func (b *Builder) toolchain(ctx context.Context, dir string) error {
 // debianTree unpacks all packages into one tree.
 func (b *Builder) debianTree(ctx context.Context, apt, dir string) error {
 	var packages []string
-	roots := compilers
-	if _, err := exec.LookPath("npm"); err != nil {
-		roots = slices.Concat(compilers, node)
-	}
 	err := b.download(ctx, apt, func() (_ []string, err error) {
-		packages, err = b.closure(ctx, apt, roots)
+		packages, err = b.closure(ctx, apt, compilers)
 		return packages, err
 	})
 	if err != nil {
-		return fmt.Errorf("cannot fetch the Debian packages %s (their programs need network once, and an apt that knows a Debian mirror): %w", strings.Join(roots, ", "), err)
+		return fmt.Errorf("cannot fetch the Debian packages %s (their programs need network once, and an apt that knows a Debian mirror): %w", strings.Join(compilers, ", "), err)
 	}
 	files := make([]string, len(packages))
 	for i, pkg := range packages {
@@ -133,6 +124,11 @@ func (b *Builder) closure(ctx context.Context, apt string, roots []string) ([]st
 
 // npm installs the AssemblyScript compiler as its lock file says.
 func (b *Builder) npm(ctx context.Context, dir, locks string) error {
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		// Debian's Node.js cannot be unpacked like the others: it looks for parts of itself under /usr/share.
+		return errors.New("cannot find npm, for the AssemblyScript compiler: install Node.js 18 or newer, for instance with apt install nodejs npm")
+	}
 	folder := filepath.Join(dir, "npm")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("cannot make a folder: %w", err)
@@ -142,15 +138,8 @@ func (b *Builder) npm(ctx context.Context, dir, locks string) error {
 			return fmt.Errorf("cannot copy %s: %w", name, err)
 		}
 	}
-	env := os.Environ()
-	if _, err := exec.LookPath("npm"); err != nil {
-		libraries, _ := filepath.Glob(filepath.Join(dir, "usr", "lib", "*-linux-*"))
-		env = append(env, "PATH="+filepath.Join(dir, "usr", "bin")+":"+os.Getenv("PATH"),
-			"NODE_PATH="+filepath.Join(dir, "usr", "share", "nodejs"), "LD_LIBRARY_PATH="+strings.Join(libraries, ":"))
-	}
-	args := []string{"npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", filepath.Join(b.Root, ".postern", "npm-cache")}
-	// By way of env, which looks for npm on the PATH that it is given.
-	if err := b.Group.Run(ctx, proc.Spec{Name: "npm-ci", Path: "env", Args: args, Env: env, Dir: folder}, io.Discard); err != nil {
+	args := []string{"ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", filepath.Join(b.Root, ".postern", "npm-cache")}
+	if err := b.Group.Run(ctx, proc.Spec{Name: "npm-ci", Path: npm, Args: args, Dir: folder}, io.Discard); err != nil {
 		return fmt.Errorf("cannot fetch the AssemblyScript compiler: %w", err)
 	}
 	return nil
