@@ -22,6 +22,7 @@ func greets(t *testing.T, m *moduletest.Module) {
 			t.Errorf("%s: got %d %q, want %q", uri, a.Code, a.Body, want)
 		}
 	}
+	m.Files(t, "tests/*.http")
 	if a := m.Ask(t, moduletest.Request{URI: "/kapis/hello.postern.io/v1/nothing", User: alice}); a.Code != 404 {
 		t.Errorf("got %d for a path that is not there, want 404", a.Code)
 	}
