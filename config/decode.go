@@ -70,7 +70,8 @@ func (d decoder) table(v reflect.Value, values map[string]any, at path) {
 }
 
 // inheritLimits gives each module the limits of modules.defaults, with its own
-// over them: table has decoded them over the built-in defaults.
+// over them: table has decoded them over the built-in defaults. It notes what
+// is the module's own.
 func (d decoder) inheritLimits(c *Config, raw map[string]any) {
 	at := path{"postern", "modules", "perModule"}
 	modules, _ := dig(raw, at...).(map[string]any)
@@ -81,6 +82,7 @@ func (d decoder) inheritLimits(c *Config, raw map[string]any) {
 		own, _ := dig(values, "limits").(map[string]any)
 		quiet.into(reflect.ValueOf(&module.Limits).Elem(), own, at.with(name).with("limits"))
 		module.LimitsSet = slices.Sorted(maps.Keys(own))
+		module.GrantsSet = dig(values, "grants") != nil
 		c.Postern.Modules.PerModule[name] = module
 	}
 }

@@ -187,6 +187,7 @@ postern:
 		"networks":        {fmt.Sprint(c.Postern.TrustedProxies), "[10.0.0.0/8 ::1/128]"},
 		"own limit":       {c.ModuleFor("x.kubesphere.io").Limits.Deadline, time.Minute},
 		"keys of its own": {fmt.Sprint(c.ModuleFor("x.kubesphere.io").LimitsSet, c.ModuleFor("y").LimitsSet), "[deadline] []"},
+		"no grants":       {c.ModuleFor("y").GrantsSet, false},
 		"inherited limit": {c.ModuleFor("x.kubesphere.io").Limits.Memory, Size(64 << 20)},
 		"empty module":    {c.ModuleFor("y").Limits.Memory, Size(64 << 20)},
 		"other module":    {c.ModuleFor("z").Limits.Memory, Size(64 << 20)},

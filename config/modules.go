@@ -87,7 +87,7 @@ type ModuleCeiling struct {
 // Module is what one module may do.
 type Module struct {
 	Limits   ModuleLimits   `json:"limits" doc:"what is not set here is taken from modules.defaults"`
-	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; an entry replaces the grants that come with a module of ours"`
+	Grants   Grants         `json:"grants" doc:"what the module may reach as itself; where they are given, they replace those that come with a module of ours"`
 	Settings map[string]any `json:"settings" doc:"handed to the module as JSON"`
 	Rollout  Rollout        `json:"rollout" doc:"how a new version takes over; without weight and header: at once"`
 
@@ -98,6 +98,8 @@ type Module struct {
 
 	// LimitsSet are the keys of limits that are set here and not taken from modules.defaults: the module's manifest cannot change them.
 	LimitsSet []string `json:"-"`
+	// GrantsSet says whether grants are set here: they replace those that come with a module of ours.
+	GrantsSet bool `json:"-"`
 }
 
 // Rollout has a new version of a module tried on a share of the requests before it takes over. Both versions are watched; the

@@ -11,7 +11,7 @@ import (
 )
 
 // shipped are the grants of the modules that come with the gateway, so that a kubesphere.yaml that knows nothing of
-// grants works as it is. An entry under postern.modules.perModule replaces a module's.
+// grants works as it is. Grants under postern.modules.perModule replace a module's.
 var shipped = map[string]service.Grants{
 	"kubeedge": {HTTP: []string{"kubeedge"}},
 	"monitoring": {
@@ -32,7 +32,7 @@ func policies(c *config.Config, s *signers) func(name string) module.Policy {
 			SignedBy: s.of(name),
 		}
 		p.Limits.IdleUnload = idleUnload(c, m)
-		if _, configured := c.Postern.Modules.PerModule[name]; !configured {
+		if !m.GrantsSet {
 			p.Grants = shipped[name]
 		}
 		if m.Settings != nil {

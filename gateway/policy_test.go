@@ -41,6 +41,12 @@ func TestPolicyOfAModule(t *testing.T) {
 			t.Errorf("the ceiling's %s is %v", name, got)
 		}
 	}
+	for _, set := range []bool{false, true} {
+		c.Postern.Modules.PerModule = map[string]config.Module{"kubeedge": {GrantsSet: set}}
+		if got := policies(c, new(signers))("kubeedge").Grants.HTTP; (len(got) > 0) == set {
+			t.Errorf("grants of a shipped module are %q, its own set: %v", got, set)
+		}
+	}
 	if len(p.Fixed) != 1 || p.Fixed[0] != "queueWait" || p.Limits.QueueWait != time.Minute || p.Limits.RequestBytes != 1<<10 {
 		t.Errorf("%+v", p)
 	}

@@ -90,12 +90,12 @@ func TestWhatIsPulled(t *testing.T) {
 	c.Postern.Modules.Pull = []string{
 		"oci://ghcr.io/acme/My_hello:1", "oci://ghcr.io/acme/both:1", "oci://ghcr.io/acme/both:2", "oci-layout:///srv/__:1",
 	}
-	p, err := readPulls(c)
-	if err == nil {
+	if _, err := readPulls(c); err == nil {
 		t.Error("a repository in capitals passes")
 	}
 	c.Postern.Modules.Pull[0] = "oci://ghcr.io/acme/my_hello:1"
-	if p, err = readPulls(c); err != nil || p.lock != "/srv/modules/modules.lock" {
+	p, err := readPulls(c)
+	if err != nil || p.lock != "/srv/modules/modules.lock" {
 		t.Fatalf("%+v, %v", p, err)
 	}
 	names := map[string]bool{}

@@ -47,9 +47,24 @@ func response(r *report) {
 		r.code("response_error "+number(int64(status)), fail(r.ex, status, "x"), hostabi.BadArgument)
 	}
 	for _, h := range [][2]string{
-		{"", "x"}, {"a b", "x"}, {"a:", "x"}, {"a\r\nb", "x"}, {"a\x00", "x"}, {"a", "x\r\ny: z"}, {"a", "x\ny"}, {"a", "x\x00"}, {"ä", "x"},
-		{"Content-Length", "1"}, {"content-length", "1"}, {"Transfer-Encoding", "chunked"}, {"Connection", "close"}, {"Keep-Alive", "x"},
-		{"Upgrade", "x"}, {"Trailer", "x"}, {"Te", "x"}, {"Proxy-Connection", "x"},
+		{"", "x"},
+		{"a b", "x"},
+		{"a:", "x"},
+		{"a\r\nb", "x"},
+		{"a\x00", "x"},
+		{"a", "x\r\ny: z"},
+		{"a", "x\ny"},
+		{"a", "x\x00"},
+		{"ä", "x"},
+		{"Content-Length", "1"},
+		{"content-length", "1"},
+		{"Transfer-Encoding", "chunked"},
+		{"Connection", "close"},
+		{"Keep-Alive", "x"},
+		{"Upgrade", "x"},
+		{"Trailer", "x"},
+		{"Te", "x"},
+		{"Proxy-Connection", "x"},
 	} {
 		r.code("response_header "+h[0]+": "+h[1], setHeader(r.ex, h[0], h[1]), hostabi.BadArgument)
 	}
