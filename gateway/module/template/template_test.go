@@ -130,7 +130,7 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 	// In the checkout itself a Go module is a package of it.
-	dir, err := os.MkdirTemp(filepath.Join(root, "wasm-modules"), "tmp-*")
+	dir, err := os.MkdirTemp(filepath.Join(root, ".postern"), "template-*") // where `go list ./...` does not look
 	if err != nil {
 		t.Fatal(err)
 	}
