@@ -183,6 +183,15 @@ func (g *Generation) reload() (err error) {
 	return err
 }
 
+// Lost says whether the generation sleeps and cannot be woken, for what it would be woken from is damaged: it must be loaded
+// anew.
+func (g *Generation) Lost() bool {
+	s := &g.slumber
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Asleep && errors.Is(s.err, codecache.ErrDamaged)
+}
+
 // stop ends the clock and waits for what is under way. Nobody asks the generation any more.
 func (s *slumber) stop() {
 	s.mu.Lock()

@@ -20,13 +20,13 @@ type Source struct {
 	file  *os.File
 }
 
-// Keep puts bytes on disk, unless they are there, and keeps them and the code that is made of them from being trimmed until
+// Keep puts bytes on disk, unless they are there and whole, and keeps them and the code that is made of them from being trimmed until
 // Close.
 func (s *Store) Keep(wasm []byte, code Key) (*Source, error) {
 	key := KeyOf(wasm)
 	path := filepath.Join(s.dir, "source", string(key))
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(wasm)) {
-		if err := writeFile(path, wasm); err != nil {
+	if kept, err := readFile(path, maxSource); err != nil || KeyOf(kept) != key {
+		if err := errors.Join(s.prepare(), writeFile(path, wasm)); err != nil {
 			return nil, err
 		}
 	}
@@ -39,7 +39,8 @@ func (s *Store) Keep(wasm []byte, code Key) (*Source, error) {
 	return &Source{s, key, code, f}, nil
 }
 
-var errDamaged = errors.New("the module's bytes in the cache are damaged")
+// ErrDamaged is why a Source cannot be read that is no longer what was kept.
+var ErrDamaged = errors.New("the module's bytes in the cache are damaged")
 
 // Read gives the bytes. They are checked against the key.
 func (s *Source) Read() ([]byte, error) {
@@ -48,14 +49,14 @@ func (s *Source) Read() ([]byte, error) {
 		return nil, fmt.Errorf("cannot read the module's bytes: %w", err)
 	}
 	if info.Size() > maxSource {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	wasm := make([]byte, info.Size())
 	if _, err := s.file.ReadAt(wasm, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("cannot read the module's bytes: %w", err)
 	}
 	if KeyOf(wasm) != s.key {
-		return nil, errDamaged
+		return nil, ErrDamaged
 	}
 	return wasm, nil
 }

@@ -56,20 +56,29 @@ func Open(dir string, most int64) (*Store, error) {
 	if s.most <= 0 {
 		s.most = DefaultSize
 	}
-	for _, folder := range []string{dir, filepath.Join(dir, "index"), filepath.Join(dir, "source")} {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			return nil, fmt.Errorf("cannot make the cache of compiled modules: %w", err)
-		}
-		info, err := os.Stat(folder)
-		if err != nil {
-			return nil, fmt.Errorf("cannot use the cache of compiled modules: %w", err)
-		}
-		if !ours(info) {
-			return nil, fmt.Errorf("cannot keep compiled modules in %q: others may write to it (chmod go-w, or another postern.modules.cacheDir)", folder)
-		}
+	if err := s.prepare(); err != nil {
+		return nil, err
 	}
 	s.sweep()
 	return s, nil
+}
+
+// prepare makes the store's folders as far as they are not there: somebody who empties the cache removes them too, under a
+// gateway that runs.
+func (s *Store) prepare() error {
+	for _, folder := range []string{s.dir, filepath.Join(s.dir, "index"), filepath.Join(s.dir, "source")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return fmt.Errorf("cannot make the cache of compiled modules: %w", err)
+		}
+		info, err := os.Stat(folder)
+		if err != nil {
+			return fmt.Errorf("cannot use the cache of compiled modules: %w", err)
+		}
+		if !ours(info) {
+			return fmt.Errorf("cannot keep compiled modules in %q: others may write to it (chmod go-w, or another postern.modules.cacheDir)", folder)
+		}
+	}
+	return nil
 }
 
 // Dir is the folder that wazero reads.
@@ -111,6 +120,9 @@ func (s *Store) unuse(key Key) {
 
 // Fill has compile make the code of wasm in a folder of its own, and takes over what it made once it is whole.
 func (s *Store) Fill(ctx context.Context, wasm []byte, compile Compile) error {
+	if err := s.prepare(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp(s.dir, "new-*")
 	if err != nil {
 		return fmt.Errorf("cannot make a folder to compile in: %w", err)
