@@ -186,7 +186,7 @@ func TestAdmin(t *testing.T) {
 	if err := os.MkdirAll(o.Postern.Modules.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"bad\xff.wasm", "worse.wasm"} {
+	for _, name := range []string{"bad\xff.wasm", "bad\xfe.wasm", "worse.wasm"} {
 		if err := os.WriteFile(filepath.Join(o.Postern.Modules.Dir, name), []byte("no module"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestAdmin(t *testing.T) {
 	if strings.Contains(text, "nobody-may-see") || object(t, text, "authentication", "jwtSecret") != config.Mask {
 		t.Errorf("the secret: %v", object(t, text, "authentication", "jwtSecret"))
 	}
-	if code, text := get(g.admin + "/modules"); code != 200 || strings.Count(text, "not a WebAssembly") != 2 {
+	if code, text := get(g.admin + "/modules"); code != 200 || strings.Count(text, "not a WebAssembly") != 3 {
 		t.Errorf("modules: %d %s", code, text)
 	}
 	if code, text := get(g.admin + "/readyz?verbose"); code != 200 || !strings.Contains(text, "[+]modules ok: ") || !strings.Contains(text, "worse.wasm") {

@@ -1,7 +1,8 @@
 package gateway
 
 import (
-	"strings"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -40,7 +41,9 @@ func (c *collector) Describe(chan<- *prometheus.Desc) {}
 func (c *collector) Collect(out chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
 		for i, l := range labels {
-			labels[i] = strings.ToValidUTF8(l, "\uFFFD") // a file may have any name; the library panics
+			if !utf8.ValidString(l) {
+				labels[i] = strconv.Quote(l) // a file may have any name: the library panics, and two names must not become one
+			}
 		}
 		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
 	}

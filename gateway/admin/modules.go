@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -17,6 +18,7 @@ const (
 	uploads        = 2               // at once: each has a whole module in memory
 	uploadTime     = 2 * time.Minute // for a module's bytes to come
 	operationTime  = 2 * time.Minute // to begin: compiling one large module takes seconds
+	answerTime     = 6 * time.Minute // to begin and end: what a compiler may take on a machine that has no time for it is waited for
 	maxFollowing   = time.Hour       // of a log
 	followInterval = 15 * time.Second
 )
@@ -81,6 +83,7 @@ func operation(do func(context.Context, *http.Request) (manager.Answer, error)) 
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), operationTime)
 		defer cancel()
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // it cannot fail on the server's own connections
 		a, err := do(ctx, r)
 		if err != nil {
 			explain(w, err)
@@ -101,13 +104,13 @@ func (m *modules) load(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	until := http.NewResponseController(w)
-	_ = until.SetReadDeadline(time.Now().Add(uploadTime)) // it cannot fail on the server's own connections
-	_ = until.SetWriteDeadline(time.Now().Add(uploadTime + 2*operationTime))
+	_ = until.SetReadDeadline(time.Now().Add(uploadTime)) // neither can fail on the server's own connections
+	_ = until.SetWriteDeadline(time.Now().Add(uploadTime + answerTime))
 	wasm, err := io.ReadAll(http.MaxBytesReader(w, r.Body, module.MaxSize))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		fail(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", err.Error())
+		fail(w, http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", fmt.Sprintf("the module has more than %d bytes", module.MaxSize))
 		return
 	case err != nil:
 		fail(w, http.StatusBadRequest, "BadRequest", "cannot read the module: "+err.Error())

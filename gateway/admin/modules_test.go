@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 		{"PUT", "/modules/a", greedy, 422, "Invalid", "not granted: prometheus"},
 		{"PUT", "/modules/b", version(t, "b"), 422, "Invalid", "a.io/v1 is already answered by a.wasm"},
 		{"PUT", "/modules/..%2Fb", version(t, "b"), 422, "Invalid", "name of a file"},
-		{"PUT", "/modules/a", make([]byte, module.MaxSize+1), 413, "RequestEntityTooLarge", "too large"},
+		{"PUT", "/modules/a", make([]byte, module.MaxSize+1), 413, "RequestEntityTooLarge", "more than 67108864 bytes"},
 		{"POST", "/modules/a/promote", nil, 409, "Conflict", "no rollout"},
 		{"POST", "/modules/a/rollback", nil, 404, "NotFound", "no earlier version"},
 		{"POST", "/modules/b/disable", nil, 404, "NotFound", `no module "b"`},
