@@ -46,8 +46,8 @@ func (m *Manager) loadFile(ctx context.Context, s *slot, wasm []byte) (Answer, e
 	}
 	defer m.unprepare()
 	err := replace(m.path(s), wasm, 0o644)
-	if s.item.disabled && err == nil {
-		err = unmark(m.path(s))
+	if err == nil {
+		err = unmark(m.path(s)) // also one that was left behind by a file that somebody has removed
 	}
 	if err := changed(err); err != nil {
 		return Answer{}, err

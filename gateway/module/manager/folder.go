@@ -82,12 +82,31 @@ func read(path string) ([]byte, error) {
 	return b, nil
 }
 
+// unfinished is how files are named until they are whole.
+const unfinished = ".postern-*.tmp"
+
+// leftover is how old an unfinished file must be to be nobody's any more: writing one takes seconds.
+const leftover = time.Hour
+
+// tidy removes what gateways that were killed have left unfinished in some folders, and returns how many files.
+func tidy(folders ...string) (removed int) {
+	for _, folder := range folders {
+		names, _ := filepath.Glob(filepath.Join(folder, unfinished)) // a folder whose name is a bad pattern keeps its files
+		for _, name := range names {
+			if info, err := os.Lstat(name); err == nil && time.Since(info.ModTime()) > leftover && os.Remove(name) == nil {
+				removed++
+			}
+		}
+	}
+	return removed
+}
+
 // replace puts a file in the place of what has its name, if anything, by a rename: nobody sees half of it.
 func replace(path string, content []byte, mode os.FileMode) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), unfinished)
 	if err != nil {
 		return err
 	}

@@ -74,14 +74,18 @@ func (s *state) refused(digest string) string {
 	return ""
 }
 
-// before is the newest digest that has served and is neither digest nor refused.
+// earlier are the digests that have served, newest first, but for digest and those that are refused.
+func (s *state) earlier(digest string) []Past {
+	return slices.DeleteFunc(slices.Clone(s.History), func(p Past) bool { return p.Digest == digest || s.refused(p.Digest) != "" })
+}
+
+// before is the newest of them.
 func (s *state) before(digest string) (Past, bool) {
-	for _, p := range s.History {
-		if p.Digest != digest && s.refused(p.Digest) == "" {
-			return p, true
-		}
+	all := s.earlier(digest)
+	if len(all) == 0 {
+		return Past{}, false
 	}
-	return Past{}, false
+	return all[0], true
 }
 
 // clone is a copy that shares nothing with s.
@@ -143,10 +147,10 @@ func (s store) prune(key string, st *state, keep string) error {
 	return err
 }
 
-// put keeps a module's bytes.
+// put keeps a module's bytes. What is there already is read: a disk may have damaged it.
 func (s store) put(key, digest string, wasm []byte) error {
 	path := filepath.Join(s.of(key), digest+suffix)
-	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(wasm)) {
+	if kept, err := read(path); err == nil && module.Digest(kept) == digest {
 		return nil
 	}
 	if err := replace(path, wasm, 0o644); err != nil {

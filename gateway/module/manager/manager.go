@@ -114,6 +114,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	} else {
 		m.opts.Log.Warn().Err(err).Msg("cannot be told of changes to the folder of modules: it is looked at from time to time")
 	}
+	if n := tidy(m.opts.Dir, filepath.Join(m.store.dir, "*"), filepath.Join(m.store.dir, "*", "*")); n > 0 {
+		m.opts.Log.Info().Int("files", n).Msg("removed what an earlier run left unfinished in the folder of modules")
+	}
 	tick := time.NewTicker(m.opts.Interval)
 	defer tick.Stop()
 	watching := watcher == nil

@@ -32,14 +32,14 @@ func (m *Manager) rollBack(ctx context.Context, b broken) {
 		case s.trial != nil && s.trial.gen == b.gen:
 			m.abort(s, b.why, "breaker")
 		case s.gen == b.gen:
-			p, ok := s.kept.before(b.gen.Digest())
-			if !ok {
+			past := s.kept.earlier(b.gen.Digest())
+			if len(past) == 0 {
 				m.opts.Log.Warn().Str("why", b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
 				return
 			}
 			tried := s.trial != nil
-			if err := m.restore(ctx, s, p.Digest); err != nil {
-				m.opts.Log.Error().Err(err).Str("file", s.item.key).Msg("module is broken, and its earlier version cannot serve")
+			if err := m.restoreOne(ctx, s, past); err != nil {
+				m.opts.Log.Error().Err(err).Str("file", s.item.key).Msg("module is broken, and no earlier version of it can serve")
 				return
 			}
 			m.giveUp(s, b.gen.Digest(), b.why, "breaker")

@@ -25,6 +25,7 @@ func (m *Manager) scan(ctx context.Context) {
 	}
 	m.listErr = ""
 	m.markGone(items)
+	m.retryLost()
 	for _, it := range items {
 		if ctx.Err() != nil {
 			return
@@ -56,6 +57,13 @@ func (m *Manager) markGone(items []*item) {
 func (m *Manager) retryRefused() {
 	for _, s := range m.slots {
 		s.retry = s.err != nil
+	}
+}
+
+// retryLost has what cannot be woken any more loaded anew: the cache has lost it, the source has not.
+func (m *Manager) retryLost() {
+	for _, s := range m.slots {
+		s.retry = s.retry || s.gen != nil && s.gen.Lost() || s.trial != nil && s.trial.gen.Lost()
 	}
 }
 
@@ -164,23 +172,30 @@ func (m *Manager) refuse(s *slot, err error) {
 // fallBack has an earlier version serve in the place of one that cannot: the newest, if nothing serves; the one that serves,
 // if the policy has changed under it.
 func (m *Manager) fallBack(ctx context.Context, s *slot) {
-	digest := ""
-	if s.gen == nil {
-		p, ok := s.kept.before(s.digest)
-		if !ok {
-			return
-		}
-		digest = p.Digest
-	} else {
+	past := s.kept.earlier(s.digest)
+	if s.gen != nil {
 		policy := s.item.policy(*m.policy.Load())
-		if s.gen.Digest() == s.digest || reflect.DeepEqual(s.gen.Policy(), policy(s.gen.Manifest().Name)) {
+		if !s.gen.Lost() && (s.gen.Digest() == s.digest || reflect.DeepEqual(s.gen.Policy(), policy(s.gen.Manifest().Name))) {
 			return
 		}
-		digest = s.gen.Digest()
+		past = []Past{{Digest: s.gen.Digest()}}
 	}
-	if err := m.restore(ctx, s, digest); err != nil {
+	if err := m.restoreOne(ctx, s, past); err != nil {
 		m.opts.Log.Warn().Err(err).Str("file", s.item.key).Msg("cannot have an earlier version serve")
 	}
+}
+
+// restoreOne has the first of some versions serve that can: one may have lost its file, or may want what is no longer granted.
+// The errors are those of all; nil when there are none.
+func (m *Manager) restoreOne(ctx context.Context, s *slot, past []Past) (err error) {
+	for _, p := range past {
+		e := m.restore(ctx, s, p.Digest)
+		if e == nil {
+			return nil
+		}
+		err = errors.Join(err, e)
+	}
+	return err
 }
 
 // restore has a version that has served before serve again. The slot's error stays: what is wanted does not serve.

@@ -17,10 +17,8 @@ func (m *Manager) bring(ctx context.Context, s *slot, gen *module.Generation, wa
 	}
 	if s.gen == nil && len(s.kept.History) > 0 && s.kept.History[0].Digest != gen.Digest() {
 		// The gateway has restarted while the version was tried, or it came in between: the one before serves meanwhile.
-		if p, ok := s.kept.before(gen.Digest()); ok {
-			if err := m.restore(ctx, s, p.Digest); err != nil {
-				m.opts.Log.Warn().Err(err).Str("file", s.item.key).Msg("cannot have an earlier version serve: the new one does at once")
-			}
+		if err := m.restoreOne(ctx, s, s.kept.earlier(gen.Digest())); err != nil {
+			m.opts.Log.Warn().Err(err).Str("file", s.item.key).Msg("cannot have an earlier version serve: the new one does at once")
 		}
 	}
 	if s.gen == nil || s.gen.Digest() == gen.Digest() {
