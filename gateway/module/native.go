@@ -20,6 +20,9 @@ type Program func(ctx context.Context, host hostabi.Native, exchange uint32)
 func (e *Engine) ServeNative(x *exchange.Exchange, about *manifest.Manifest, policy Policy, program Program) {
 	g := &Generation{engine: e, image: &image{about: about}, policy: policy}
 	g.grants.Store(&g.policy.Grants)
+	if !g.declared(x) {
+		return
+	}
 	g.settle()
 	g.log = g.newLog()
 	n := &native{i: &instance{
