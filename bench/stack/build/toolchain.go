@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,7 +30,7 @@ var needed = regexp.MustCompile(`^(clang-\d+|lld-\d+|wasi-libc|rustc|libclang-(c
 var wrappers = map[string]string{
 	"clang": `exec "$(ls "$root"/usr/bin/clang-[0-9]* | head -n 1)" "$@"`,
 	"rustc": `PATH="$root/usr/bin:$PATH" exec "$root/usr/bin/rustc" "$@"`,
-	"asc":   `unset LD_LIBRARY_PATH; exec node "$root/npm/node_modules/assemblyscript/bin/asc.js" "$@"`,
+	"asc":   `unset LD_LIBRARY_PATH; PATH="$PATH:$root/node/bin" exec node "$root/npm/node_modules/assemblyscript/bin/asc.js" "$@"`,
 }
 
 // wrapper begins each of them.
@@ -124,10 +123,9 @@ func (b *Builder) closure(ctx context.Context, apt string, roots []string) ([]st
 
 // npm installs the AssemblyScript compiler as its lock file says.
 func (b *Builder) npm(ctx context.Context, dir, locks string) error {
-	npm, err := exec.LookPath("npm")
+	npm, err := b.node(ctx, dir)
 	if err != nil {
-		// Debian's Node.js cannot be unpacked like the others: it looks for parts of itself under /usr/share.
-		return errors.New("cannot find npm, for the AssemblyScript compiler: install Node.js 18 or newer, for instance with apt install nodejs npm")
+		return err
 	}
 	folder := filepath.Join(dir, "npm")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
@@ -138,8 +136,8 @@ func (b *Builder) npm(ctx context.Context, dir, locks string) error {
 			return fmt.Errorf("cannot copy %s: %w", name, err)
 		}
 	}
-	args := []string{"ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", filepath.Join(b.Root, ".postern", "npm-cache")}
-	if err := b.Group.Run(ctx, proc.Spec{Name: "npm-ci", Path: npm, Args: args, Dir: folder}, io.Discard); err != nil {
+	args := append(npm[1:], "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--cache", filepath.Join(b.Root, ".postern", "npm-cache"))
+	if err := b.Group.Run(ctx, proc.Spec{Name: "npm-ci", Path: npm[0], Args: args, Dir: folder}, io.Discard); err != nil {
 		return fmt.Errorf("cannot fetch the AssemblyScript compiler: %w", err)
 	}
 	return nil
@@ -164,7 +162,7 @@ func toolchainSum(locks string) (string, error) {
 		return "", fmt.Errorf("cannot read the lock file of the AssemblyScript compiler: %w", err)
 	}
 	sum := sha256.New()
-	fmt.Fprintln(sum, compilers, needed, wrapper, wrappers)
+	fmt.Fprintln(sum, compilers, needed, wrapper, wrappers, nodeFor, npmItself)
 	sum.Write(lock)
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
