@@ -247,6 +247,25 @@ func TestBrokenVersionIsTakenBack(t *testing.T) {
 	}
 }
 
+// TestRollbackIsOneStep has requests break one version after the other: no client may choose from the history.
+func TestRollbackIsOneStep(t *testing.T) {
+	f := newFolder(t, plain)
+	ctx := f.context()
+	for _, text := range []string{"one", "two", "three"} {
+		mustDo(t, "loaded")(f.Load(ctx, "a", of(t, text)))
+	}
+	for range 3 {
+		f.rollBack(ctx, broken{f.serving("a.io", "v1"), "traps"})
+		f.want("a.io/v1", "two")
+	}
+	f.restart()
+	f.rollBack(t.Context(), broken{f.serving("a.io", "v1"), "traps"})
+	f.want("a.io/v1", "two")
+	if st, _ := f.Of("a"); len(st.Refused) != 1 || st.Refused[0].Digest != module.Digest(of(t, "three")) {
+		t.Errorf("%+v", st.Refused)
+	}
+}
+
 // TestBreakerBringsTheOldVersionBack has a version trap until its breaker opens.
 func TestBreakerBringsTheOldVersionBack(t *testing.T) {
 	f := newFolder(t, plain)

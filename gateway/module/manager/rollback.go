@@ -25,7 +25,8 @@ func (m *Manager) tell(b broken) {
 	}
 }
 
-// rollBack has the version before a broken one serve, if it is still the one that serves.
+// rollBack has the version before a broken one serve, if it is still the one that serves. One that itself serves in the place of
+// another stays: it is the requests that break it, and who sends them must not get at older and older versions.
 func (m *Manager) rollBack(ctx context.Context, b broken) {
 	for _, s := range m.slots {
 		switch {
@@ -33,6 +34,10 @@ func (m *Manager) rollBack(ctx context.Context, b broken) {
 			m.abort(s, b.why, "breaker")
 		case s.gen == b.gen:
 			past := s.kept.earlier(b.gen.Digest())
+			if s.trial == nil && s.err != nil && s.digest != b.gen.Digest() {
+				m.opts.Log.Warn().Str("why", b.why).Str("file", s.item.key).Msg("module is broken, and is an earlier version already: it stays")
+				return
+			}
 			if len(past) == 0 {
 				m.opts.Log.Warn().Str("why", b.why).Str("file", s.item.key).Msg("module is broken, and there is no earlier version of it")
 				return
