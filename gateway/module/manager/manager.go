@@ -27,7 +27,8 @@ type Options struct {
 	Interval time.Duration
 	// Policy is the configuration's word on a module; see SetPolicy.
 	Policy func(name string) module.Policy
-	// Rollout is how a new version of the module takes over; nil, or giving nil: at once. It is asked for each new version.
+	// Rollout is how a new version of the module takes over; nil, or giving nil: at once. It is asked for each new version, and
+	// at each look while one is tried.
 	Rollout func(name string) *Rollout
 	Log     zerolog.Logger
 }

@@ -155,6 +155,29 @@ func TestRolloutByHand(t *testing.T) {
 	f.want("a.io/v1", "two")
 }
 
+// TestRuleChangesDuringARollout follows the configuration, but for the worse.
+func TestRuleChangesDuringARollout(t *testing.T) {
+	r := share()
+	r.Manual = true
+	f := rolling(t, r)
+	f.put("a.wasm", of(t, "one"))
+	f.look()
+	f.put("a.wasm", of(t, "two"))
+	f.look()
+	all, nobody := *r, *r
+	all.Weight, nobody.Weight = 100, 0
+	for _, now := range []*Rollout{&all, &nobody, nil} {
+		f.opts.Rollout = func(string) *Rollout { return now }
+		f.look()
+		for range 5 {
+			f.want("a.io/v1", "two")
+		}
+		if st, _ := f.Of("a"); st.State != Trying || st.Rollout.Weight != 100 {
+			t.Fatalf("%+v", st)
+		}
+	}
+}
+
 // TestFileGoesBackDuringARollout ends it.
 func TestFileGoesBackDuringARollout(t *testing.T) {
 	f := rolling(t, share())
@@ -171,6 +194,13 @@ func TestFileGoesBackDuringARollout(t *testing.T) {
 		t.Errorf("got %q", err)
 	}
 	f.want("a.io/v1", "one", "a.io/v2", "")
+}
+
+// trying is a trial by a rule, of nothing.
+func trying(r Rollout) *trial {
+	t := new(trial)
+	t.rollout.Store(&r)
+	return t
 }
 
 func TestPicking(t *testing.T) {
@@ -191,22 +221,22 @@ func TestPicking(t *testing.T) {
 	}
 	anyone := func(int) *exchange.Exchange { return request("ann", "") }
 	for weight, want := range map[int]int{0: 0, 1: 10, 10: 100, 33: 330, 50: 500, 99: 990, 100: 1000} {
-		if n := count(&trial{rollout: Rollout{Weight: weight}}, anyone); n != want {
+		if n := count(trying(Rollout{Weight: weight}), anyone); n != want {
 			t.Errorf("weight %d: %d of 1000", weight, n)
 		}
 	}
-	tried := &trial{rollout: Rollout{Header: "x-try", HeaderValue: "yes"}}
+	tried := trying(Rollout{Header: "x-try", HeaderValue: "yes"})
 	if !tried.picks(request("ann", "yes")) || tried.picks(request("ann", "no")) || tried.picks(request("ann", "")) {
 		t.Error("the header does not decide")
 	}
-	sticky := &trial{rollout: Rollout{Weight: 30, Sticky: true}}
+	sticky := trying(Rollout{Weight: 30, Sticky: true})
 	if n := count(sticky, anyone); n != 0 && n != 1000 {
 		t.Errorf("one user: %d of 1000", n)
 	}
 	if n := count(sticky, func(n int) *exchange.Exchange { return request(fmt.Sprint("user", n), "") }); n < 250 || n > 350 {
 		t.Errorf("1000 users: %d", n)
 	}
-	all := &trial{rollout: Rollout{Weight: 30, Header: "x-try", HeaderValue: "yes"}}
+	all := trying(Rollout{Weight: 30, Header: "x-try", HeaderValue: "yes"})
 	one, two := request("ann", "no"), request("ann", "yes")
 	if n := testing.AllocsPerRun(100, func() { all.picks(one); all.picks(two); sticky.picks(one); all.next.add(200, time.Millisecond) }); n != 0 {
 		t.Errorf("%v allocations", n)

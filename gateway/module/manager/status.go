@@ -99,7 +99,7 @@ func (s *slot) status() Status {
 	}
 	if t := s.trial; t != nil {
 		st.Rollout = &RolloutStatus{
-			Digest: t.gen.Digest(), Version: t.gen.Manifest().Version, Since: t.since, Weight: t.rollout.Weight,
+			Digest: t.gen.Digest(), Version: t.gen.Manifest().Version, Since: t.since, Weight: t.rollout.Load().Weight,
 			Main: t.main.status(), Next: t.next.status(),
 		}
 	}

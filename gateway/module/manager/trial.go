@@ -13,7 +13,7 @@ import (
 // trial is a rollout under way: a new version beside the one that serves.
 type trial struct {
 	gen      *module.Generation
-	rollout  Rollout
+	rollout  atomic.Pointer[Rollout] // of the last look
 	since    time.Time
 	requests atomic.Uint64 // that Weight divides
 	main     counters
@@ -37,11 +37,12 @@ func (a *arms) serve(x *exchange.Exchange) bool {
 
 // picks says whether a request goes to the new version. Allocates nothing.
 func (t *trial) picks(x *exchange.Exchange) bool {
-	if h := t.rollout.Header; h != "" && string(x.HTTP.Request.Header.Peek(h)) == t.rollout.HeaderValue {
+	r := t.rollout.Load()
+	if r.Header != "" && string(x.HTTP.Request.Header.Peek(r.Header)) == r.HeaderValue {
 		return true
 	}
-	weight := uint64(t.rollout.Weight)
-	if t.rollout.Sticky && x.User != nil {
+	weight := uint64(r.Weight)
+	if r.Sticky && x.User != nil {
 		return hash(x.User.Name)%100 < weight
 	}
 	// Spread evenly: of every hundred requests exactly weight go there.
@@ -85,7 +86,8 @@ func (m *Manager) begin(s *slot, gen *module.Generation, wasm []byte, r Rollout)
 	}
 	err = m.store.put(s.item.key, gen.Digest(), wasm)
 	m.saved(err)
-	t := &trial{gen: gen, rollout: r, since: m.now()}
+	t := &trial{gen: gen, since: m.now()}
+	t.rollout.Store(&r)
 	m.mu.Lock()
 	s.trial, s.err, s.loaded = t, nil, t.since
 	m.mu.Unlock()
@@ -115,7 +117,8 @@ func (m *Manager) judge() {
 		if s.trial == nil {
 			continue
 		}
-		switch v, why := s.trial.rollout.judge(s.trial.main.sample(), s.trial.next.sample(), m.now().Sub(s.trial.since)); v {
+		m.renew(s)
+		switch v, why := s.trial.rollout.Load().judge(s.trial.main.sample(), s.trial.next.sample(), m.now().Sub(s.trial.since)); v {
 		case promote:
 			m.promote(s, why)
 		case takeBack:
@@ -125,6 +128,17 @@ func (m *Manager) judge() {
 		}
 		m.report(s)
 	}
+}
+
+// renew has a rollout under way follow what is configured now. It goes on by the last word when there is none any more, or one
+// that makes no sense: what serves is not to be replaced at once because of that.
+func (m *Manager) renew(s *slot) {
+	r, t := m.rollout(s, s.trial.gen), s.trial
+	if r == nil || *r == *t.rollout.Load() || r.validate() != nil {
+		return
+	}
+	t.rollout.Store(r)
+	m.opts.Log.Info().Str("file", s.item.key).Str("digest", t.gen.Digest()[:12]).Int("weight", r.Weight).Msg("rollout changed")
 }
 
 // promote has the new version serve all.
