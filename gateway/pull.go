@@ -108,7 +108,8 @@ func (u *puller) run(ctx context.Context) error {
 	begin := func() {
 		round, cancel := context.WithCancel(ctx)
 		result := make(chan bool, 1)
-		go func() { result <- u.pull(round, now); close(result) }()
+		wanted := now // the loop goes on to the next
+		go func() { result <- u.pull(round, wanted); close(result) }()
 		end, done = func() { cancel(); <-result }, result
 	}
 	for {
