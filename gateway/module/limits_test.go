@@ -1,9 +1,11 @@
 package module
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module/manifest"
+	"github.com/posternhq/postern/gateway/module/service"
 )
 
 // sendBody asks with a body.
@@ -25,6 +28,22 @@ func sendBody(uri, body string, serve exchange.Handler) int {
 		serve(x)
 	})
 	return ctx.Response.StatusCode()
+}
+
+// gated is a service that answers once its gate is open; nil is an open one.
+type gated struct {
+	answering
+	gate *atomic.Pointer[chan struct{}]
+}
+
+func (s gated) Do(ctx context.Context, call *service.Call) service.Result {
+	if gate := s.gate.Load(); gate != nil {
+		select {
+		case <-*gate:
+		case <-ctx.Done():
+		}
+	}
+	return s.answering.Do(ctx, call)
 }
 
 // TestEachLimit has a guest in Go run into each limit, and stay below it: the answer says so, and the limit is counted.
@@ -42,7 +61,23 @@ func TestEachLimit(t *testing.T) {
 		code, _ := ask(t, root+"ok", g.Serve)
 		return code
 	}
-	wasm, e := build(t, "testdata/mischief"), engine(t, Services{Prometheus: answering{}, HTTP: answering{}})
+	// after asks while another request has the only slot, which it leaves when this one waits.
+	var gate atomic.Pointer[chan struct{}]
+	after := func(t *testing.T, g *Generation) (code int) {
+		shut := make(chan struct{})
+		gate.Store(&shut)
+		defer gate.Store(nil)
+		var both sync.WaitGroup
+		both.Go(func() { ask(t, root+"fan/1", g.Serve) })
+		eventually(t, "the slot is taken", func() bool { return g.InFlight() == 1 })
+		both.Go(func() { code, _ = ask(t, root+"ok", g.Serve) })
+		eventually(t, "the next one waits", func() bool { return g.queued.Load() == 1 })
+		gate.Store(nil)
+		close(shut)
+		both.Wait()
+		return code
+	}
+	wasm, e := build(t, "testdata/mischief"), engine(t, Services{Prometheus: gated{gate: &gate}, HTTP: answering{}})
 	tested := map[Limit]bool{}
 	for name, c := range map[string]struct {
 		limit  Limit
@@ -55,7 +90,7 @@ func TestEachLimit(t *testing.T) {
 		"memory":    {LimitMemory, func(*Limits) {}, get("eat"), 502, 0, get("big/1000")},
 		"deadline":  {LimitDeadline, func(l *Limits) { l.Deadline = 100 * time.Millisecond }, get("stuck"), 504, 1, get("ok")},
 		"cpu":       {LimitCPUPerCall, func(l *Limits) { l.CPUPerCall = 200 * time.Millisecond }, get("loop"), 502, 1, get("ok")},
-		"in flight": {LimitRequestsInFlight, func(l *Limits) { l.RequestsInFlight, l.Deadline = 1, 300*time.Millisecond }, beside, 200, 1, get("ok")},
+		"in flight": {LimitRequestsInFlight, func(l *Limits) { l.RequestsInFlight = 1 }, after, 200, 1, get("ok")},
 		"queue":     {LimitQueue, func(l *Limits) { l.RequestsInFlight, l.Queue, l.Deadline = 1, 0, 300*time.Millisecond }, beside, 503, 1, get("ok")},
 		"queue wait": {LimitQueueWait, func(l *Limits) {
 			l.RequestsInFlight, l.QueueWait, l.Deadline = 1, time.Millisecond, 300*time.Millisecond
