@@ -49,12 +49,13 @@ func (g *Gateway) modulesRead() error {
 	}
 }
 
-// modulesNote names what does not serve as its file says.
+// modulesNote names what does not serve as its file, or the list of what to pull, says.
 func (g *Gateway) modulesNote() string {
 	var notes []string
 	if err := g.long.modules.HistoryProblem(); err != nil {
 		notes = append(notes, err.Error())
 	}
+	notes = append(notes, *g.long.puller.missing.Load()...)
 	for _, m := range g.long.modules.Status() {
 		if m.Error != "" {
 			first, _, _ := strings.Cut(m.Error, "\n")

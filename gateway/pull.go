@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -83,10 +84,14 @@ type puller struct {
 	log   zerolog.Logger
 	news  chan *pulls
 	known map[string]oci.Entry // by reference, what was pulled; bounded by the configuration's list
+
+	missing atomic.Pointer[[]string] // why what is listed does not serve, as of the last round
 }
 
 func newPuller(set func(string, []manager.Wanted) error, cache *oci.Cache, log zerolog.Logger) *puller {
-	return &puller{set: set, cache: cache, log: log, news: make(chan *pulls, 1), known: map[string]oci.Entry{}}
+	u := &puller{set: set, cache: cache, log: log, news: make(chan *pulls, 1), known: map[string]oci.Entry{}}
+	u.missing.Store(new([]string))
+	return u
 }
 
 // follow has p take the place of what was to be pulled. One reload at a time calls it.
@@ -139,7 +144,8 @@ func (u *puller) run(ctx context.Context) error {
 func (u *puller) pull(ctx context.Context, p *pulls) bool {
 	lock, err := oci.ReadLock(p.lock)
 	if err != nil {
-		u.log.Error().Err(err).Msg("cannot pull modules")
+		u.log.Error().Err(err).Msg("cannot pull modules: mend the lock file, or remove it to have tags resolved anew")
+		u.missing.Store(&[]string{err.Error()})
 		return false
 	}
 	u.forget(p)
@@ -162,7 +168,21 @@ func (u *puller) pull(ctx context.Context, p *pulls) bool {
 	if len(p.refs) == 0 {
 		u.tell(p)
 	}
+	if ctx.Err() == nil {
+		u.note(p)
+	}
 	return all == len(p.refs)
+}
+
+// note has the probe tell what has not come.
+func (u *puller) note(p *pulls) {
+	var missing []string
+	for _, ref := range p.refs {
+		if _, ok := u.known[ref.String()]; !ok {
+			missing = append(missing, ref.String()+": not pulled yet")
+		}
+	}
+	u.missing.Store(&missing)
 }
 
 // reference is the one of an entry.

@@ -84,6 +84,34 @@ func TestPullByConfiguration(t *testing.T) {
 	eventually(t, "the module goes", func() bool { code, _ := get(again.http + "/kapis/pulled.example.io/v1/x"); return code != 200 })
 }
 
+// TestPullsThatFail are told to operators, with what to do: by the probe, which passes.
+func TestPullsThatFail(t *testing.T) {
+	c := newCluster(t)
+	o := changed(c.configuration(t), func(o *config.Config) {
+		o.Postern.Modules.Dir, o.Postern.Modules.ArtifactDir = t.TempDir(), t.TempDir()
+		o.Postern.Modules.Pull = []string{"oci-layout://" + t.TempDir() + "/none:1"}
+	})
+	lock := filepath.Join(o.Postern.Modules.Dir, oci.LockFile)
+	if err := os.WriteFile(lock, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := run(t, o).ready()
+	noted := func(text string) func() bool {
+		return func() bool {
+			code, body := get(g.admin + "/readyz?verbose")
+			return code == 200 && strings.Contains(body, text)
+		}
+	}
+	eventually(t, "the lock file is blamed", noted("cannot read the lock file"))
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Reload(t.Context(), changed(o, func(*config.Config) {})); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the reference is named", noted("none:1: not pulled yet"))
+}
+
 func TestWhatIsPulled(t *testing.T) {
 	c := config.Default()
 	c.Postern.Modules.Dir = "/srv/modules"
