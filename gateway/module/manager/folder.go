@@ -72,6 +72,13 @@ func read(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", path, err)
+	}
+	if info.Size() > module.MaxSize { // before anything is read: it is tried again at each look
+		return nil, fmt.Errorf("%q has more than %d bytes", path, module.MaxSize)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, module.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %q: %w", path, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,5 +108,19 @@ func TestDamagedWhileAsleep(t *testing.T) {
 		f.want("a.io/v1", "one")
 		f.put("a.wasm", []byte("rubbish"))
 		f.look()
+	}
+}
+
+// TestTooLargeIsNotRead has a file refused by its size: at each look it would cost as much memory again.
+func TestTooLargeIsNotRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.wasm")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(10, func() { _, _ = read(path) }); n > 20 {
+		t.Errorf("%v allocations", n)
+	}
+	if _, err := read(path); err == nil || !strings.Contains(err.Error(), "more than 67108864 bytes") {
+		t.Errorf("got %v", err)
 	}
 }
