@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,6 +57,10 @@ func (c *adminClient) token() (string, error) {
 
 // open sends a request; an answer that is none of success is an error with what the gateway says.
 func (c *adminClient) open(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	// Else "http://…" would be asked of a host of the name http, and be given the token.
+	if _, port, err := net.SplitHostPort(*c.address); err != nil || port == "" || strings.Contains(port, "/") {
+		return nil, fmt.Errorf("cannot use --admin %q: want host:port, as 127.0.0.1:9091", *c.address)
+	}
 	token, err := c.token()
 	if err != nil {
 		return nil, failure{err}

@@ -106,6 +106,11 @@ func TestModuleList(t *testing.T) {
 	if text, err := execute("module", "list", "--admin", address, "-o", "json"); err != nil || text != answer {
 		t.Errorf("got %q, %v", text, err)
 	}
+	for _, bad := range []string{admin.URL, "http://localhost", "localhost", "localhost:"} {
+		if _, err := execute("module", "list", "--admin", bad); exitCode(err) != exitUsage || !strings.Contains(err.Error(), "want host:port") {
+			t.Errorf("%q: got %v, want a word on --admin", bad, err)
+		}
+	}
 	code = 500
 	if _, err := execute("module", "list", "--admin", address); exitCode(err) != exitFailure {
 		t.Errorf("got %v for a 500, want a failure", err)
