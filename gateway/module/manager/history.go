@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -97,7 +98,8 @@ type store struct{ dir string }
 
 func (s store) of(key string) string { return filepath.Join(s.dir, key) }
 
-// load reads a module's state; an empty one when there is none.
+// load reads a module's state; an empty one when there is none. With an error it is what the bytes that are kept tell by
+// themselves, so that they are not tidied away.
 func (s store) load(key string) (st state, err error) {
 	path := filepath.Join(s.of(key), "state.json")
 	info, err := os.Stat(path)
@@ -115,9 +117,25 @@ func (s store) load(key string) (st state, err error) {
 		err = json.Unmarshal(text, &st)
 	}
 	if err != nil {
-		return state{}, fmt.Errorf("cannot read the history of %q: %w", key, err)
+		return state{History: s.found(key)}, fmt.Errorf("cannot read the history of %q: %w", key, err)
 	}
 	return st, nil
+}
+
+// digestForm is how a module's bytes are named, without suffix.
+var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// found is a history of the bytes that are kept, newest first. Of which versions they are is not known.
+func (s store) found(key string) (past []Past) {
+	names, _ := filepath.Glob(filepath.Join(s.of(key), "*"+suffix)) // a folder whose name is a bad pattern has none
+	for _, name := range names {
+		digest := strings.TrimSuffix(filepath.Base(name), suffix)
+		if info, err := os.Stat(name); err == nil && digestForm.MatchString(digest) {
+			past = append(past, Past{Digest: digest, Since: info.ModTime()})
+		}
+	}
+	slices.SortFunc(past, func(a, b Past) int { return b.Since.Compare(a.Since) })
+	return past[:min(len(past), keptVersions)]
 }
 
 // save writes a module's state and removes the bytes of what it does not name; keep is one more digest to leave.

@@ -124,3 +124,17 @@ func TestTooLargeIsNotRead(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestDamagedState has what is known of the versions lost, and their bytes kept.
+func TestDamagedState(t *testing.T) {
+	f := newFolder(t, plain)
+	mustDo(t, "loaded")(f.Load(f.context(), "a", of(t, "one")))
+	mustDo(t, "loaded")(f.Load(f.context(), "a", of(t, "two")))
+	if err := os.WriteFile(filepath.Join(f.dir, ".postern", "a.wasm", "state.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f.restart()
+	f.want("a.io/v1", "two")
+	mustDo(t, "rolled back")(f.Rollback(f.context(), "a", ""))
+	f.want("a.io/v1", "one")
+}

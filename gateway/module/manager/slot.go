@@ -102,7 +102,7 @@ func (m *Manager) slot(it *item) *slot {
 	if s == nil {
 		kept, err := m.store.load(it.key)
 		if err != nil {
-			m.opts.Log.Warn().Err(err).Msg("nothing is known of what served before")
+			m.opts.Log.Warn().Err(err).Msg("little is known of what served before, and nothing of what is not to be tried again")
 		}
 		s = &slot{module: &Module{name: it.key}, item: it, kept: kept}
 		s.item = &item{key: it.key, source: it.source} // unlike any look's: it is new
