@@ -29,6 +29,18 @@ type Costs struct {
 	Code        string        // CodeCached, CodeCompiled or CodeInProcess
 }
 
+// unmade is why there is no machine code although the module may be good.
+type unmade struct{ error }
+
+func (u unmade) Unwrap() error { return u.error }
+
+// Again says whether what Load has refused may load later as it is: not the module failed, but the cache or the compiler's
+// process, for want of disk, memory or files. The compiler does not always tell one from the other.
+func Again(err error) bool {
+	var u unmade
+	return errors.As(err, &u)
+}
+
 // translate gives the image its machine code, and keeps what it is woken from: metered, of which code was made.
 func (img *image) translate(ctx context.Context, e *Engine, metered, code []byte) (err error) {
 	start := time.Now()
@@ -36,7 +48,7 @@ func (img *image) translate(ctx context.Context, e *Engine, metered, code []byte
 	key := codecache.KeyOf(code)
 	if e.store != nil {
 		if img.source, err = e.store.Keep(metered, key); err != nil {
-			return err
+			return unmade{err}
 		}
 	}
 	img.compiled, img.costs.Code, err = e.machineCode(ctx, key, code)
@@ -108,7 +120,7 @@ func (e *Engine) fill(ctx context.Context, key codecache.Key, wasm []byte) (stri
 	e.code.compiling.Lock()
 	defer e.code.compiling.Unlock()
 	if err := e.store.Fill(ctx, wasm, e.opts.Compile); err != nil {
-		return CodeCompiled, err
+		return CodeCompiled, unmade{err}
 	}
 	e.store.Trim()
 	return CodeCompiled, nil

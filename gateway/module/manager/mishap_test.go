@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/codecache"
 	"github.com/posternhq/postern/gateway/module/moduletest/guests"
 )
 
@@ -136,5 +137,37 @@ func TestDamagedState(t *testing.T) {
 	f.restart()
 	f.want("a.io/v1", "two")
 	mustDo(t, "rolled back")(f.Rollback(f.context(), "a", ""))
+	f.want("a.io/v1", "one")
+}
+
+// TestCompilerFailsForAWhile has a module wait until there is memory, disk or what else its compilation lacks.
+func TestCompilerFailsForAWhile(t *testing.T) {
+	tries := 0
+	compile := func(ctx context.Context, dir string, wasm []byte) error {
+		if tries++; tries < 4 {
+			return errors.New("out of memory")
+		}
+		return codecache.InProcess(ctx, dir, wasm)
+	}
+	e, err := module.NewEngine(context.Background(), module.Options{Log: zerolog.Nop(), CacheDir: t.TempDir(), Compile: compile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close(context.Background()) })
+	f := &folder{t: t, dir: t.TempDir()}
+	f.Manager = New(e, Options{Dir: f.dir, Interval: time.Hour, Policy: plain, Log: zerolog.Nop()})
+	t.Cleanup(func() { f.close() })
+	f.put("a.wasm", of(t, "one"))
+	for pause := f.opts.Interval; tries < 3; pause = min(2*pause, maxRetry) {
+		before := tries
+		f.look()
+		f.look() // too early
+		s := f.slots["a.wasm"]
+		if tries != before+1 || s.pause != min(pause, maxRetry) || !strings.Contains(f.failing("a.wasm"), "out of memory") {
+			t.Fatalf("%d tries after %d, pause %s, %s", tries, before, s.pause, f.failing("a.wasm"))
+		}
+		s.after = time.Time{} // time passes
+	}
+	f.look()
 	f.want("a.io/v1", "one")
 }

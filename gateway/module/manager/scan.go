@@ -133,7 +133,7 @@ func (m *Manager) try(ctx context.Context, s *slot, again bool) {
 		m.fallBack(ctx, s)
 		return
 	}
-	digest := module.Digest(wasm)
+	digest, pause := module.Digest(wasm), s.pause
 	if digest == s.digest && !again {
 		return
 	}
@@ -152,6 +152,9 @@ func (m *Manager) try(ctx context.Context, s *slot, again bool) {
 		if err != nil {
 			m.refuse(s, err)
 			m.fallBack(ctx, s)
+			if module.Again(err) {
+				s.later(m.opts.Interval, pause)
+			}
 			return
 		}
 		m.bring(ctx, s, gen, wasm, direct)

@@ -29,7 +29,7 @@ type slot struct {
 	retry  bool                             // try again what was refused: something that stood in its way has changed
 	direct bool                             // the next version takes over at once, rollout or not
 	gone   bool                             // no source wants it any more: others may take over what it serves
-	pause  time.Duration                    // before what could not be read is tried again, at after
+	pause  time.Duration                    // before what could not be read, or compiled, is tried again, at after
 	after  time.Time
 	gen    *module.Generation // serves
 	trial  *trial             // runs beside gen
@@ -91,9 +91,15 @@ func (s *slot) look(it *item, policy *func(name string) module.Policy) (work, ag
 func (s *slot) unread(interval time.Duration) {
 	s.digest = ""
 	if s.item.wanted != nil {
-		s.pause = min(max(2*s.pause, interval), maxRetry)
-		s.after = time.Now().Add(s.pause)
+		s.later(interval, s.pause)
 	}
+}
+
+// later has what is wanted tried again, ever more seldom; pause is the one before.
+func (s *slot) later(interval, pause time.Duration) {
+	s.digest = ""
+	s.pause = min(max(2*pause, interval), maxRetry)
+	s.after = time.Now().Add(s.pause)
 }
 
 // slot is the item's, made if it is new.
