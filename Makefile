@@ -102,7 +102,7 @@ bench: ## CPU per request against nginx, HAProxy and ReverseProxy, 3 minutes (BE
 
 # MODULES takes flags, for instance MODULES="--only swap": one scenario only.
 .PHONY: bench-modules
-bench-modules: ## what modules cost: swaps under load, soak, memory, waking, cold start, 6 minutes
+bench-modules: ## what modules cost: swaps under load, soak, memory, waking, cold start, 9 minutes
 	@go build -o $(BIN)/postern ./cmd/postern
 	@mkdir -p $(BIN)/passthrough && go build -o $(BIN)/passthrough ./bench/passthrough/... && go build -o $(BIN)/bench-modules ./bench/modules
 	@exec $(BIN)/bench-modules $(MODULES)

@@ -18,3 +18,16 @@ func slope(x, y []float64) float64 {
 
 // median is the middle value, the upper one of an even number.
 func median(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
+
+// highs is how often values behind the first quarter are above all before them: what leaks has a new high in every sample, what
+// takes a larger piece of address space at some time has one.
+func highs(values []float64) (n int) {
+	first := len(values) / 4
+	most := slices.Max(values[:max(first, 1)])
+	for _, v := range values[first:] {
+		if v > most {
+			n, most = n+1, v
+		}
+	}
+	return n
+}

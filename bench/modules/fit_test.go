@@ -32,3 +32,13 @@ func TestQuantile(t *testing.T) {
 		t.Error("none has a quantile")
 	}
 }
+
+func TestHighs(t *testing.T) {
+	for want, values := range map[int][]float64{
+		0: {5, 7, 6, 6, 7, 5, 6, 7}, 1: {5, 7, 6, 6, 9, 9, 9, 9}, 6: {1, 2, 3, 4, 5, 6, 7, 8},
+	} {
+		if got := highs(values); got != want {
+			t.Errorf("%v: got %d, want %d", values, got, want)
+		}
+	}
+}

@@ -37,10 +37,13 @@ type load struct {
 func (g *gateway) ask(ctx context.Context, url string, rate int) *load {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &load{stop: cancel, answers: make([]answer, 0, 1<<16)}
-	client := &fasthttp.Client{MaxConnsPerHost: connections, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	due := make(chan time.Time, 1<<16) // what nobody has sent yet: half a minute's worth and more
 	for range connections {
 		l.all.Go(func() {
+			// A connection each, for as long as the load lasts: how many there are must not depend on how late answers were.
+			client := &fasthttp.Client{
+				MaxConnsPerHost: 1, MaxIdleConnDuration: time.Hour, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+			}
 			for at := range due {
 				l.ask(client, url, g.token, at)
 			}

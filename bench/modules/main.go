@@ -20,7 +20,7 @@ import (
 )
 
 // limit bounds a whole run.
-const limit = 8 * time.Minute
+const limit = 16 * time.Minute
 
 // options are the flags.
 type options struct {

@@ -91,7 +91,7 @@ func soak(ctx context.Context, b *bench) ([]Figure, error) {
 
 const (
 	// soakLimit bounds the soak when a swap takes long, on a busy machine: then it is of fewer swaps, and says so.
-	soakLimit   = 3 * time.Minute
+	soakLimit   = 6 * time.Minute
 	sampleEvery = 10
 )
 
@@ -126,7 +126,8 @@ func (s *series) figures() []Figure {
 	one := func(most float64, name, unit string, y []float64) Figure {
 		slope := 1000 * slope(s.x, y)
 		return atMost(most, name+" per 1,000 swaps", slope, unit,
-			fmt.Sprintf("least squares over %d samples; from %s to %s", len(y), number(median(y[:5])), number(median(y[len(y)-5:]))))
+			fmt.Sprintf("least squares over %d samples; from %s to %s, %d new highs behind the first quarter", len(y),
+				number(median(y[:5])), number(median(y[len(y)-5:])), highs(y)))
 	}
 	return []Figure{
 		one(10, "RSS", "MiB", s.rss), one(10, "mapped memory", "MiB", s.mapped), one(5, "mappings", "", s.maps),

@@ -62,29 +62,43 @@ func median[T time.Duration | float64](all []T) T {
 // Gaps are how long a goroutine that wakes every millisecond was kept from it.
 type Gaps struct{ P50, P99, Longest time.Duration }
 
-// Stalls measures the gaps while the host collects its garbage every 10 ms: with no guest, with one that answers uri in a
-// loop without being metered, and with one that is metered.
-func Stalls(ctx context.Context, wasm []byte, policy module.Policy, uri string, d time.Duration) (idle, plain, metered Gaps, err error) {
-	idle = gaps(d)
-	for _, c := range []struct {
-		v    variant.Variant
-		gaps *Gaps
-	}{{variant.Variant{NoFuel: true}, &plain}, {variant.Variant{}, &metered}} {
-		s, err := load(ctx, wasm, policy, c.v)
-		if err != nil {
-			return idle, plain, metered, err
+// Round is one round of Stalls.
+type Round struct{ Idle, Plain, Metered Gaps }
+
+// Stalls measures the gaps while the host collects its garbage every 10 ms: with no guest at work, with one that answers uri
+// in a loop without being metered, and with one that is metered; each for d, in turn, as many rounds.
+func Stalls(ctx context.Context, wasm []byte, policy module.Policy, uri string, d time.Duration, rounds int) ([]Round, error) {
+	plain, err := load(ctx, wasm, policy, variant.Variant{NoFuel: true})
+	if err != nil {
+		return nil, err
+	}
+	defer plain.close()
+	metered, err := load(ctx, wasm, policy, variant.Variant{})
+	if err != nil {
+		return nil, err
+	}
+	defer metered.close()
+	all := make([]Round, rounds)
+	for i := range all {
+		r := &all[i]
+		r.Idle = gaps(d)
+		if r.Plain, err = plain.gaps(uri, d); err != nil {
+			return nil, err
 		}
-		stop, ended := make(chan struct{}), make(chan error, 1)
-		go func() { ended <- s.loop(uri, stop) }()
-		*c.gaps = gaps(d)
-		close(stop)
-		err = <-ended
-		s.close()
-		if err != nil {
-			return idle, plain, metered, err
+		if r.Metered, err = metered.gaps(uri, d); err != nil {
+			return nil, err
 		}
 	}
-	return idle, plain, metered, nil
+	return all, nil
+}
+
+// gaps are those while s answers uri in a loop.
+func (s *subject) gaps(uri string, d time.Duration) (Gaps, error) {
+	stop, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- s.loop(uri, stop) }()
+	g := gaps(d)
+	close(stop)
+	return g, <-ended
 }
 
 func (s *subject) loop(uri string, stop <-chan struct{}) error {
