@@ -110,7 +110,7 @@ func (c *call) again(kind Kind, wrote int) bool {
 
 // why says what a failure means; one of the upload explains one of the response.
 func (c *call) why(err error) (Kind, error) {
-	if e := c.up.failure(); e != nil && !c.isCanceled() {
+	if e := c.up.failure(c); e != nil && !c.isCanceled() {
 		return requestKind(e), e
 	}
 	if err == io.EOF {

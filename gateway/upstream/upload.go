@@ -14,7 +14,7 @@ type upload struct {
 	left     int64         // of a body of known length
 	done     chan struct{} // one receive for each start
 	cut      bool          // no more may be sent; guarded by the call's mutex
-	err      error         // of the client's side; the server's shows in the response
+	err      error         // of the client's side; the server's shows in the response. Guarded by the call's mutex
 }
 
 func (u *upload) start(c *call) {
@@ -143,11 +143,11 @@ func (u *upload) fail(c *call, err error) {
 	}
 }
 
-// failure is the client's failure, if the upload has ended with one.
-func (u *upload) failure() error {
-	if !u.over(0) {
-		return nil
-	}
+// failure is the client's failure, if there is one. The upload's goroutine may still be on its way out: what it has failed by
+// ended the wait for the response, and explains that.
+func (u *upload) failure(c *call) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return u.err
 }
 
