@@ -96,10 +96,15 @@ func (c *client) established(ctx context.Context, name string) error {
 // retryEvery is how often a failure that may pass is tried again: a definition takes some 100 ms to be served.
 const retryEvery = 100 * time.Millisecond
 
-// retry calls f until it succeeds, fails for good, or ctx ends; then with the last failure.
+// retry calls f until it succeeds, fails for good, or ctx ends; then with the last failure that says more than that.
 func retry(ctx context.Context, f func() error) error {
+	var last error
 	for {
 		err := f()
+		if err != nil && ctx.Err() != nil && last != nil {
+			return last
+		}
+		last = err
 		var answered *failure
 		if err == nil || errors.As(err, &answered) && answered.code/100 == 4 && answered.code != http.StatusTooManyRequests {
 			return err
