@@ -119,7 +119,7 @@ func resourcesFilter(b *backends, t *testing.T) {
 	b.refused(t, "/nodes?resources_filter=%FF", 400, "UTF-8")
 	b.objects["/nodes//a\"}b"] = `{"metadata":{"name":"a"}}`
 	b.asked = nil
-	b.ask(t, "/nodes/a%22%7Db?metrics_filter=node_load1$")
+	b.ask(t, "/nodes/a%22%7Db?time=1790000000&metrics_filter=node_load1$")
 	if got := b.sorted(); len(got) != 2 || !strings.HasSuffix(got[1], `node_load1{node="a\"}b"})`) && !strings.HasSuffix(got[0], `node_load1{node="a\"}b"})`) {
 		t.Errorf("got %q", got)
 	}
