@@ -101,7 +101,7 @@ func compileAssemblyScript(ctx context.Context, dir, out string) error {
 	if _, err := os.Stat(filepath.Join(dir, entry)); err != nil {
 		entry = filepath.Join("assembly", "index.ts")
 	}
-	args := []string{entry, "--outFile", out, "-O2", "--exportStart", "_initialize", "--runtime", "incremental"}
+	args := []string{entry, "--outFile", out, "-O2", "--exportStart", "_initialize", "--runtime", "incremental", "--noColors"}
 	sdk := strings.TrimSuffix(entry, "index.ts") + "postern"
 	if _, err := os.Stat(filepath.Join(dir, sdk+".ts")); err == nil {
 		// AssemblyScript would import abort from a host of JavaScript.
