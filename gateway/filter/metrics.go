@@ -34,7 +34,7 @@ func (m *Metrics) Describe(to chan<- *prometheus.Desc) { to <- stateDesc }
 // Collect asks the filters in use.
 func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	set := m.current.Load()
-	if set == nil || !set.acquire() {
+	if set == nil || !set.shares.Take() {
 		return
 	}
 	defer set.release()

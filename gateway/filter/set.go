@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/lease"
 )
 
 // Spec is one entry of postern.filters.
@@ -26,9 +26,9 @@ type Spec struct {
 type Set struct {
 	uses []*use
 	opts *Options
-	// count is 1 for the configuration that has the set, and 1 for each exchange; at 0 the set has ended.
-	count atomic.Int64
-	leave func(*exchange.Exchange) // made once: no allocation per exchange
+	// shares are the configuration's that has the set, and one for each exchange.
+	shares lease.Count
+	leave  func(*exchange.Exchange) // made once: no allocation per exchange
 }
 
 // Options are what all sets of a gateway share.
@@ -51,7 +51,7 @@ type instance struct {
 // with all they hold; nil: there are none before. The error is *SpecError. On an error nothing is left.
 func New(specs []Spec, old *Set, opts *Options) (*Set, error) {
 	s := &Set{opts: opts}
-	s.count.Store(1)
+	s.shares.Begin()
 	s.leave = func(*exchange.Exchange) { s.release() }
 	for i, spec := range specs {
 		u, err := s.make(spec, old)
@@ -186,24 +186,15 @@ func (s *Set) Acquire(x *exchange.Exchange) bool {
 	if len(s.uses) == 0 {
 		return true
 	}
-	if !s.acquire() {
+	if !s.shares.Take() {
 		return false
 	}
 	x.OnEnd(s.leave)
 	return true
 }
 
-func (s *Set) acquire() bool {
-	for n := s.count.Load(); n > 0; n = s.count.Load() {
-		if s.count.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *Set) release() {
-	if s.count.Add(-1) > 0 {
+	if !s.shares.Drop() {
 		return
 	}
 	for _, u := range s.uses {

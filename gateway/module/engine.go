@@ -138,12 +138,10 @@ func (s *Services) service(module string) service.Service {
 	return nil
 }
 
-// moduleConfig is how every instance is made: real clocks and randomness, no files, network, arguments or environment. Nothing
-// of the guest runs but a start section.
+// moduleConfig is how every instance is made: real clocks and randomness, no files, network, arguments or environment.
 func moduleConfig(log *guestLog, i *instance) wazero.ModuleConfig {
 	return wazero.NewModuleConfig().
 		WithName(""). // instances of one module live side by side
-		WithStartFunctions().
 		WithSysWalltime().WithSysNanotime().WithRandSource(rand.Reader).
 		WithStdout(log.writer(i, hostabi.LevelInfo)).WithStderr(log.writer(i, hostabi.LevelError))
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/posternhq/postern/gateway/module/fuel"
@@ -132,33 +131,13 @@ func (p *Foreign) Start(self any, cpu time.Duration) (*Process, error) {
 	i := process.i
 	i.ctx = context.WithValue(context.WithValue(context.Background(), instanceKey{}, i), processKey{}, process)
 	i.meter.begin(p.gen.limits.CPUPerCall)
-	mod, err := p.instantiate(i.ctx)
+	mod, _, err := p.gen.instantiate(i.ctx, nil, hostabi.ExportInitialize, "_start") // a TinyGo guest's _start returns
 	p.gen.Stats.GuestTime.Add(int64(i.meter.end()))
 	if err != nil {
 		return nil, err
 	}
 	i.mod = mod
 	return process, nil
-}
-
-// instantiate is Generation.instantiate for guests that may be commands, too: a TinyGo guest's _start returns.
-func (p *Foreign) instantiate(ctx context.Context) (mod api.Module, err error) {
-	memory := &allocator{limit: p.gen.limits.Memory / pageSize * pageSize, used: &p.gen.Stats.Memory, refused: &p.gen.Stats.reached[LimitMemory]}
-	defer func() {
-		if r := recover(); r != nil { // wazero's, when there is no room for the memory's first bytes
-			err = fmt.Errorf("cannot instantiate: %v", r)
-		}
-		if err != nil {
-			memory.free()
-		}
-	}()
-	config := moduleConfig(p.gen.log, ctx.Value(instanceKey{}).(*instance)).WithStartFunctions(hostabi.ExportInitialize, "_start")
-	mod, err = p.gen.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, memory), p.gen.image.compiled, config)
-	if err != nil {
-		return nil, fmt.Errorf("cannot instantiate: %w", err)
-	}
-	p.gen.Stats.Instances.Add(1)
-	return mod, nil
 }
 
 // Function finds an export; nil if there is none.

@@ -11,6 +11,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/experimental"
 
+	"github.com/posternhq/postern/gateway/lease"
 	"github.com/posternhq/postern/gateway/module/internal/variant"
 	"github.com/posternhq/postern/gateway/module/manifest"
 	"github.com/posternhq/postern/gateway/module/service"
@@ -47,9 +48,8 @@ type Generation struct {
 	workers workers // of a synchronous guest
 	slumber slumber
 
-	mu      sync.Mutex
-	refs    int // requests and the manager's own
-	retired bool
+	shares  lease.Count // of requests, and the manager's own
+	retired atomic.Bool
 	closed  chan struct{} // closed when everything is gone
 }
 
@@ -68,7 +68,8 @@ func (e *Engine) Load(ctx context.Context, wasm []byte, policy func(name string)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{engine: e, image: img, began: began, policy: policy(img.about.Name), refs: 1, closed: make(chan struct{})}
+	g := &Generation{engine: e, image: img, began: began, policy: policy(img.about.Name), closed: make(chan struct{})}
+	g.shares.Begin()
 	short := g.settle()
 	if !img.async {
 		g.limits.RequestsInFlight = min(g.limits.RequestsInFlight, maxWorkers)
@@ -123,8 +124,9 @@ func (g *Generation) Manifest() *manifest.Manifest { return g.image.about }
 func (g *Generation) Digest() string { return g.image.digest }
 
 // instantiate makes an instance, of whose code nothing has run unless it is a copy: then it is where the first one was. The generation
-// is awake: whoever asks for an instance has a request that rouse has let through, or is loading the module.
-func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mod api.Module, memory *linearMemory, err error) {
+// is awake: whoever asks for an instance has a request that rouse has let through, or is loading the module. wazero itself calls those of
+// the start functions that the guest has.
+func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot, start ...string) (mod api.Module, memory *linearMemory, err error) {
 	a := &allocator{
 		limit: g.limits.Memory / pageSize * pageSize, used: &g.Stats.Memory, refused: &g.Stats.reached[LimitMemory], of: of,
 	}
@@ -137,7 +139,7 @@ func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mo
 			a.free() // wazero forgets the memory of what it could not instantiate
 		}
 	}()
-	config := moduleConfig(g.log, ctx.Value(instanceKey{}).(*instance))
+	config := moduleConfig(g.log, ctx.Value(instanceKey{}).(*instance)).WithStartFunctions(start...)
 	mod, err = g.engine.runtime.InstantiateModule(experimental.WithMemoryAllocator(ctx, a), g.image.compiled, config)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot instantiate: %w", err)
@@ -151,34 +153,18 @@ func (g *Generation) instantiate(ctx context.Context, of *snapshot.Snapshot) (mo
 func (g *Generation) Snapshot() string { return g.image.copies.state() }
 
 // Acquire takes a share in the generation; false when it has been retired and closed.
-func (g *Generation) Acquire() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.refs == 0 {
-		return false
-	}
-	g.refs++
-	return true
-}
+func (g *Generation) Acquire() bool { return g.shares.Take() }
 
 // Release gives a share back. The last one closes a retired generation.
 func (g *Generation) Release() {
-	g.mu.Lock()
-	g.refs--
-	last := g.refs == 0
-	g.mu.Unlock()
-	if last {
+	if g.shares.Drop() {
 		go g.close()
 	}
 }
 
 // Retire gives the manager's own share back: no request is sent here any more.
 func (g *Generation) Retire() {
-	g.mu.Lock()
-	again := g.retired
-	g.retired = true
-	g.mu.Unlock()
-	if !again {
+	if !g.retired.Swap(true) {
 		g.Release()
 	}
 }

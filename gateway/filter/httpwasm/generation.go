@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/lease"
 	"github.com/posternhq/postern/gateway/module"
 )
 
@@ -25,9 +25,7 @@ type generation struct {
 	ignored  prometheus.Counter // headers that no guest may set
 	reread   func(x *exchange.Exchange) bool
 	pool     *pool
-
-	mu   sync.Mutex
-	refs int // exchanges, and 1 until it is retired
+	shares   lease.Count // of exchanges, and 1 until it is retired
 }
 
 // load compiles a guest and starts its first instance, so that one that cannot run is refused before it takes over.
@@ -47,8 +45,9 @@ func load(engine *module.Engine, s *settings, env filter.Env) (*generation, erro
 	}
 	g := &generation{
 		program: program, settings: s, config: s.forGuest(), log: env.Log, ignored: env.Event("header_ignored"),
-		reread: env.Reread, pool: newPool(s.PoolSize), refs: 1,
+		reread: env.Reread, pool: newPool(s.PoolSize),
 	}
+	g.shares.Begin()
 	if err := checkExports(program); err != nil {
 		return nil, errors.Join(filter.Wrong("file", "%q %w", s.File, err), program.Close())
 	}
@@ -73,24 +72,9 @@ func (g *generation) start() (*instance, error) {
 	return i, nil
 }
 
-// acquire takes a share; false when the generation has been closed.
-func (g *generation) acquire() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.refs == 0 {
-		return false
-	}
-	g.refs++
-	return true
-}
-
 // release gives a share back. The last one closes.
 func (g *generation) release() {
-	g.mu.Lock()
-	g.refs--
-	last := g.refs == 0
-	g.mu.Unlock()
-	if !last {
+	if !g.shares.Drop() {
 		return
 	}
 	g.pool.close()

@@ -34,7 +34,7 @@ func (f *Filter) Serve(x *exchange.Exchange, next exchange.Handler) {
 // acquire is the generation that serves now. One that is closed between the look and the share has a successor.
 func (f *Filter) acquire() *generation {
 	for {
-		if g := f.current.Load(); g.acquire() {
+		if g := f.current.Load(); g.shares.Take() {
 			return g
 		}
 	}
