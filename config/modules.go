@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -113,6 +114,12 @@ type Rollout struct {
 	Manual          bool          `json:"manual" default:"false" doc:"it is promoted by an operator alone; still taken back by the rule"`
 	MaxErrorRate    float64       `json:"maxErrorRate" default:"0.01" check:"nonnegative" doc:"by how much its share of 5xx answers may be above the other's"`
 	MaxLatencyRatio float64       `json:"maxLatencyRatio" default:"2" check:"nonnegative" doc:"its p90 and p99, as multiples of the other's; 0: not judged"`
+}
+
+// DefaultRollout is a rollout of which nothing is said.
+func DefaultRollout() (r Rollout) {
+	setDefaults(reflect.ValueOf(&r).Elem())
+	return r
 }
 
 // RolloutHeader names requests by a header.

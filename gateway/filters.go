@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -61,9 +62,16 @@ func filterSpecs(c *config.Config) []filter.Spec {
 
 // filterSet makes the filters of c; those of the configuration before go on as far as their settings are the same.
 func (s *lasting) filterSet(l *longLived, c *config.Config) error {
-	opts := *l.filters
-	opts.Env.Trust = func(wasm []byte) error { return signature.Require(wasm, s.signers.all) }
+	opts, made := *l.filters, new(atomic.Bool)
+	opts.Env.Trust = func(wasm []byte) error {
+		by := s.signers // of the configuration that the filter is made for
+		if made.Load() {
+			by = l.current.Load().signers // a filter outlives that one, and reads its file again
+		}
+		return signature.Require(wasm, by.all)
+	}
 	set, err := filter.New(filterSpecs(c), s.filters, &opts)
+	made.Store(true)
 	if err == nil {
 		s.filters = set
 		return nil

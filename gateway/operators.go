@@ -65,8 +65,5 @@ func (g *Gateway) rollouts(name string) *manager.Rollout {
 	if !r.On() {
 		return nil
 	}
-	return &manager.Rollout{
-		Weight: r.Weight, Sticky: r.Sticky, Header: r.Header.Name, HeaderValue: r.Header.Value, MinRequests: r.MinRequests,
-		PromoteAfter: r.PromoteAfter, Manual: r.Manual, MaxErrorRate: r.MaxErrorRate, MaxLatencyRatio: r.MaxLatencyRatio,
-	}
+	return manager.RolloutOf(r)
 }

@@ -28,7 +28,7 @@ func policies(c *config.Config, s *signers) func(name string) module.Policy {
 	return func(name string) module.Policy {
 		m := c.ModuleFor(name)
 		p := module.Policy{
-			Limits: limits(c, m.Limits), Fixed: m.LimitsSet, Ceiling: ceiling(c.Postern.Modules.Ceiling), Grants: grants(m.Grants),
+			Limits: limits(c, m.Limits), Fixed: m.LimitsSet, Ceiling: ceiling(c.Postern.Modules.Ceiling), Grants: service.GrantsOf(m.Grants),
 			SignedBy: s.of(name),
 		}
 		p.Limits.IdleUnload = idleUnload(c, m)
@@ -79,12 +79,4 @@ func ceiling(l config.ModuleCeiling) module.Limits {
 		HandleBytes: int64(l.HandleBytes), RequestBytes: int64(l.RequestBytes), ResponseBytes: int64(l.ResponseBytes),
 		SendBytes: int64(l.SendBytes), LogLinesPerSecond: l.LogLinesPerSecond,
 	}
-}
-
-func grants(g config.Grants) service.Grants {
-	out := service.Grants{Prometheus: g.Prometheus, HTTP: g.HTTP, Hosts: g.Hosts, PrivateHosts: g.PrivateHosts}
-	for _, k := range g.Kube {
-		out.Kube = append(out.Kube, service.KubeGrant{Groups: k.Groups, Resources: k.Resources, Verbs: k.Verbs, Namespaces: k.Namespaces})
-	}
-	return out
 }

@@ -251,14 +251,7 @@ func (u *puller) tell(p *pulls) {
 			continue
 		}
 		wanted = append(wanted, manager.Wanted{
-			Name: p.name(ref), Digest: e.Module,
-			Read: func(ctx context.Context) ([]byte, error) {
-				a, err := oci.Pull(ctx, ref.At(e.Digest), options)
-				if err != nil {
-					return nil, err
-				}
-				return a.Bytes, nil
-			},
+			Name: p.name(ref), Digest: e.Module, Read: ref.At(e.Digest).Reader(options),
 		})
 	}
 	if err := u.set(pullSource, wanted); err != nil {

@@ -1,12 +1,16 @@
 package gateway
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/module/signature"
 )
 
@@ -85,5 +89,51 @@ func TestKeysFollowTheConfiguration(t *testing.T) {
 	}
 	if now := g.long.current.Load().signers.of("x")[0].KeyIDs()[0]; now != after {
 		t.Error("a configuration that failed has changed the keys")
+	}
+}
+
+// unsigned is the smallest module there is.
+var unsigned = []byte("\x00asm\x01\x00\x00\x00")
+
+// idle is a filter that does nothing.
+type idle struct{}
+
+func (idle) Serve(x *exchange.Exchange, next exchange.Handler) { next(x) }
+func (idle) Close() error                                      { return nil }
+
+// TestTrustFollowsTheConfiguration: a filter that goes on over a reload, and reads its file again, asks for the signatures that are
+// wanted then; and one that is made for a configuration, for those of that one.
+func TestTrustFollowsTheConfiguration(t *testing.T) {
+	c := newCluster(t)
+	first := c.configuration(t)
+	g := run(t, first).ready()
+	var trust func(wasm []byte) error
+	trusted := true // what the last filter that was made was told
+	kind := filter.Kind{Name: "probe", Positions: []filter.Position{filter.BeforeDispatch}, New: func(_ json.RawMessage, env filter.Env) (filter.Filter, error) {
+		trust, trusted = env.Trust, env.Trust(unsigned) == nil
+		return idle{}, nil
+	}}
+	g.long.filters.Kinds = append(slices.Clone(g.long.filters.Kinds), kind)
+	reload := func(name string, keys ...string) {
+		t.Helper()
+		err := g.Reload(t.Context(), changed(first, func(c *config.Config) {
+			c.Postern.Filters, c.Postern.Modules.RequireSignedBy = []config.Filter{{Name: name, Kind: "probe"}}, keys
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := keyFile(t, "release.pub")
+	reload("one")
+	if !trusted || trust(unsigned) != nil {
+		t.Error("a signature is wanted that nobody has asked for")
+	}
+	before := trust
+	reload("one", key)
+	if before(unsigned) == nil {
+		t.Error("a filter of before would run what is not signed")
+	}
+	if reload("two", key); trusted {
+		t.Error("a new filter runs what is not signed")
 	}
 }

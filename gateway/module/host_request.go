@@ -80,14 +80,15 @@ func uncluster(path, cluster string) string {
 
 // behindGroup is what follows `/kapis/{group}`; "/" when nothing does.
 func behindGroup(path string) string {
-	for range 3 {
-		_, rest, ok := strings.Cut(path, "/")
-		if !ok {
+	at := 0
+	for range 2 {
+		n := strings.IndexByte(path[min(at+1, len(path)):], '/')
+		if n < 0 {
 			return "/"
 		}
-		path = rest
+		at += 1 + n
 	}
-	return "/" + path
+	return path[at:]
 }
 
 // rawPath is the request's path as it was sent; dispatch has cut the cluster off already.

@@ -80,9 +80,6 @@ func New(engine *module.Engine, opts Options) *Manager {
 	return m
 }
 
-// now is the time.
-func (m *Manager) now() time.Time { return time.Now() }
-
 // Table is what serves now.
 func (m *Manager) Table() *Table { return m.table.Load() }
 

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/posternhq/postern/gateway/module"
 )
@@ -64,8 +65,8 @@ func (m *Manager) rollBack(ctx context.Context, b broken) {
 func (m *Manager) giveUp(s *slot, digest, why, reason string) {
 	err := fmt.Errorf("%.12s was taken back, %.12s serves: %s", digest, s.gen.Digest(), why)
 	m.mu.Lock()
-	s.kept.refuse(digest, why, m.now())
-	s.err, s.loaded = err, m.now()
+	s.kept.refuse(digest, why, time.Now())
+	s.err, s.loaded = err, time.Now()
 	m.rollbacks[reason]++
 	m.mu.Unlock()
 	m.saved(m.store.save(s.item.key, &s.kept, ""))

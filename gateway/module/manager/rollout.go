@@ -3,6 +3,8 @@ package manager
 import (
 	"fmt"
 	"time"
+
+	"github.com/posternhq/postern/config"
 )
 
 // Rollout is how a new version takes over from the one that serves: it gets a share of the requests, both are watched, and
@@ -25,6 +27,14 @@ type Rollout struct {
 	// MaxLatencyRatio bounds its latency at p90 and p99, as multiples of the other's; 1 ms more is always let pass. Each is judged
 	// when both versions have answered enough for it, 50 and 500 requests. 0: not judged.
 	MaxLatencyRatio float64
+}
+
+// RolloutOf is the rollout that an operator has written down.
+func RolloutOf(r config.Rollout) *Rollout {
+	return &Rollout{
+		Weight: r.Weight, Sticky: r.Sticky, Header: r.Header.Name, HeaderValue: r.Header.Value, MinRequests: r.MinRequests,
+		PromoteAfter: r.PromoteAfter, Manual: r.Manual, MaxErrorRate: r.MaxErrorRate, MaxLatencyRatio: r.MaxLatencyRatio,
+	}
 }
 
 // validate says what is wrong with a rollout.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manifest"
@@ -165,7 +166,7 @@ func (m *Manager) try(ctx context.Context, s *slot, again bool) {
 func (m *Manager) refuse(s *slot, err error) {
 	news := s.err == nil || s.err.Error() != err.Error()
 	m.mu.Lock()
-	s.err, s.loaded = err, m.now()
+	s.err, s.loaded = err, time.Now()
 	m.mu.Unlock()
 	if news {
 		m.opts.Log.Error().Err(err).Str("file", s.item.key).Bool("previousServes", s.gen != nil).Msg("cannot load module")

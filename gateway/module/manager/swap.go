@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/posternhq/postern/gateway/module"
 )
@@ -39,7 +40,7 @@ func (m *Manager) install(s *slot, gen *module.Generation, wasm []byte) {
 func (m *Manager) replace(s *slot, gen *module.Generation) {
 	old := s.gen
 	m.mu.Lock()
-	s.gen, s.err, s.loaded = gen, nil, m.now()
+	s.gen, s.err, s.loaded = gen, nil, time.Now()
 	m.mu.Unlock()
 	s.module.serving.Store(&arms{main: gen})
 	m.publish()
@@ -61,7 +62,7 @@ func (m *Manager) replace(s *slot, gen *module.Generation) {
 // keep notes what serves, and keeps its bytes. A folder that cannot be written to costs the history, not the module.
 func (m *Manager) keep(s *slot, gen *module.Generation, wasm []byte) {
 	m.mu.Lock()
-	s.kept.served(gen.Digest(), gen.Manifest().Version, m.now())
+	s.kept.served(gen.Digest(), gen.Manifest().Version, time.Now())
 	m.mu.Unlock()
 	var err error
 	if wasm != nil {

@@ -86,7 +86,7 @@ func (m *Manager) begin(s *slot, gen *module.Generation, wasm []byte, r Rollout)
 	}
 	err = m.store.put(s.item.key, gen.Digest(), wasm)
 	m.saved(err)
-	t := &trial{gen: gen, since: m.now()}
+	t := &trial{gen: gen, since: time.Now()}
 	t.rollout.Store(&r)
 	m.mu.Lock()
 	s.trial, s.err, s.loaded = t, nil, t.since
@@ -118,7 +118,7 @@ func (m *Manager) judge() {
 			continue
 		}
 		m.renew(s)
-		switch v, why := s.trial.rollout.Load().judge(s.trial.main.sample(), s.trial.next.sample(), m.now().Sub(s.trial.since)); v {
+		switch v, why := s.trial.rollout.Load().judge(s.trial.main.sample(), s.trial.next.sample(), time.Now().Sub(s.trial.since)); v {
 		case promote:
 			m.promote(s, why)
 		case takeBack:

@@ -52,6 +52,17 @@ func Pull(ctx context.Context, ref Reference, opts Options) (*Artifact, error) {
 	return a, nil
 }
 
+// Reader pulls the module that r names whenever it is called, and gives its bytes: from the cache, if r has a digest.
+func (r Reference) Reader(opts Options) func(ctx context.Context) ([]byte, error) {
+	return func(ctx context.Context) ([]byte, error) {
+		a, err := Pull(ctx, r, opts)
+		if err != nil {
+			return nil, err
+		}
+		return a.Bytes, nil
+	}
+}
+
 // Resolve asks for the digest of the manifest that ref's tag names now.
 func Resolve(ctx context.Context, ref Reference, opts Options) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, opts.timeout())

@@ -18,7 +18,7 @@ func (s *Source) want(ctx context.Context, k *known) error {
 	if err != nil {
 		return err
 	}
-	rule, err := o.Spec.Rollout.rule()
+	rule, err := o.Spec.rollout()
 	if err != nil {
 		return err
 	}
@@ -36,13 +36,7 @@ func (s *Source) want(ctx context.Context, k *known) error {
 	}
 	k.wanted = &manager.Wanted{
 		Name: o.Metadata.Name, Digest: digest, Disabled: o.Spec.Disabled, Rollout: rule, Policy: o.Spec.policy(),
-		Read: func(ctx context.Context) ([]byte, error) {
-			a, err := oci.Pull(ctx, ref, s.opts.Pull)
-			if err != nil {
-				return nil, err
-			}
-			return a.Bytes, nil
-		},
+		Read:   ref.Reader(s.opts.Pull),
 		Report: s.report(o.Metadata.Name),
 	}
 	k.wantedOf = o.Metadata.Generation

@@ -43,20 +43,7 @@ type spec struct {
 	Grants   *config.Grants   `json:"grants"`   // nil: what the configuration says
 	Settings json.RawMessage  `json:"settings"` // nil: what the configuration says
 	Limits   *manifest.Limits `json:"limits"`   // instead of the configuration's, one by one
-	Rollout  *rollout         `json:"rollout"`  // nil: at once, or what the configuration says
-}
-
-// rollout is manager.Rollout with the names that people write.
-type rollout struct {
-	Weight          int     `json:"weight"`
-	Sticky          bool    `json:"sticky"`
-	Header          string  `json:"header"`
-	HeaderValue     string  `json:"headerValue"`
-	MinRequests     int     `json:"minRequests"`
-	PromoteAfter    string  `json:"promoteAfter"`
-	Manual          bool    `json:"manual"`
-	MaxErrorRate    float64 `json:"maxErrorRate"`
-	MaxLatencyRatio float64 `json:"maxLatencyRatio"`
+	Rollout  json.RawMessage  `json:"rollout"`  // see rollout
 }
 
 // read reads an object. Its name and status are there even when there is an error in its spec.
@@ -84,7 +71,7 @@ func (s *spec) digest() string { return strings.TrimPrefix(s.Digest, "sha256:") 
 func (s *spec) policy() func(module.Policy) module.Policy {
 	return func(p module.Policy) module.Policy {
 		if s.Grants != nil {
-			p.Grants = grants(s.Grants)
+			p.Grants = service.GrantsOf(*s.Grants)
 		}
 		if s.Settings != nil {
 			p.Settings = s.Settings
@@ -96,34 +83,32 @@ func (s *spec) policy() func(module.Policy) module.Policy {
 	}
 }
 
-func grants(g *config.Grants) service.Grants {
-	out := service.Grants{Prometheus: g.Prometheus, HTTP: g.HTTP, Hosts: g.Hosts, PrivateHosts: g.PrivateHosts}
-	for _, k := range g.Kube {
-		out.Kube = append(out.Kube, service.KubeGrant{Groups: k.Groups, Resources: k.Resources, Verbs: k.Verbs, Namespaces: k.Namespaces})
-	}
-	return out
+// rollout is config.Rollout as JSON has it; what is not given is what the configuration's defaults say.
+type rollout struct {
+	Weight          int                  `json:"weight"`
+	Sticky          bool                 `json:"sticky"`
+	Header          config.RolloutHeader `json:"header"`
+	MinRequests     int                  `json:"minRequests"`
+	PromoteAfter    manifest.Duration    `json:"promoteAfter"`
+	Manual          bool                 `json:"manual"`
+	MaxErrorRate    float64              `json:"maxErrorRate"`
+	MaxLatencyRatio float64              `json:"maxLatencyRatio"`
 }
 
-// minRequests is how many requests a new version must have answered when a rollout does not say.
-const minRequests = 50
-
-func (r *rollout) rule() (*manager.Rollout, error) {
-	if r == nil {
+// rollout is how a new digest takes over; nil: at once, or as the configuration says.
+func (s *spec) rollout() (*manager.Rollout, error) {
+	if s.Rollout == nil {
 		return nil, nil
 	}
-	out := &manager.Rollout{
-		Weight: r.Weight, Sticky: r.Sticky, Header: r.Header, HeaderValue: r.HeaderValue, MinRequests: r.MinRequests, Manual: r.Manual,
-		MaxErrorRate: r.MaxErrorRate, MaxLatencyRatio: r.MaxLatencyRatio,
+	d := config.DefaultRollout()
+	r := rollout{
+		MinRequests: d.MinRequests, PromoteAfter: manifest.Duration(d.PromoteAfter), MaxErrorRate: d.MaxErrorRate, MaxLatencyRatio: d.MaxLatencyRatio,
 	}
-	if out.MinRequests == 0 {
-		out.MinRequests = minRequests
+	if err := json.Unmarshal(s.Rollout, &r); err != nil {
+		return nil, fmt.Errorf("rollout: %w", err)
 	}
-	if r.PromoteAfter != "" {
-		d, err := time.ParseDuration(r.PromoteAfter)
-		if err != nil {
-			return nil, fmt.Errorf("rollout: cannot read promoteAfter %q as a duration (for example 5m)", r.PromoteAfter)
-		}
-		out.PromoteAfter = d
-	}
-	return out, nil
+	return manager.RolloutOf(config.Rollout{
+		Weight: r.Weight, Sticky: r.Sticky, Header: r.Header, MinRequests: r.MinRequests, PromoteAfter: time.Duration(r.PromoteAfter),
+		Manual: r.Manual, MaxErrorRate: r.MaxErrorRate, MaxLatencyRatio: r.MaxLatencyRatio,
+	}), nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/module/service"
@@ -89,8 +90,14 @@ func TestSpec(t *testing.T) {
 		p.Limits.Memory != 16<<20 || p.Limits.Deadline != 5*time.Second || p.Limits.Queue != base.Limits.Queue || len(p.Fixed) != 2 {
 		t.Errorf("%+v", p)
 	}
-	rule, err := o.Spec.Rollout.rule()
-	if err != nil || rule.Weight != 10 || rule.PromoteAfter != 2*time.Minute || rule.MinRequests != minRequests {
+	rule, err := o.Spec.rollout()
+	want := config.DefaultRollout()
+	want.Weight, want.PromoteAfter = 10, 2*time.Minute
+	if err != nil || *rule != *manager.RolloutOf(want) {
+		t.Errorf("%+v, %v, want %+v", rule, err, want)
+	}
+	o.Spec.Rollout = json.RawMessage(`{"header":{"name":"X-Canary","value":"yes"},"maxLatencyRatio":0,"manual":true}`)
+	if rule, err = o.Spec.rollout(); err != nil || rule.Header != "X-Canary" || rule.HeaderValue != "yes" || rule.MaxLatencyRatio != 0 || !rule.Manual {
 		t.Errorf("%+v, %v", rule, err)
 	}
 	if ref, err := o.Spec.reference(); err != nil || ref.Tag != "1" || o.Spec.digest() != "ab" {
@@ -107,7 +114,7 @@ func TestSpec(t *testing.T) {
 			t.Errorf("%q: %v", source, err)
 		}
 	}
-	if _, err := (&rollout{Weight: 1, PromoteAfter: "soon"}).rule(); err == nil {
+	if _, err := (&spec{Rollout: json.RawMessage(`{"weight":1,"promoteAfter":"soon"}`)}).rollout(); err == nil {
 		t.Error("a promoteAfter that is no duration")
 	}
 	if o, err := read(json.RawMessage(`{"metadata":{"name":"m"},"spec":{"source":7}}`)); err == nil || o.Metadata.Name != "m" {
