@@ -118,7 +118,7 @@ func (m *Manager) judge() {
 			continue
 		}
 		m.renew(s)
-		switch v, why := s.trial.rollout.Load().judge(s.trial.main.sample(), s.trial.next.sample(), time.Now().Sub(s.trial.since)); v {
+		switch v, why := s.trial.rollout.Load().judge(s.trial.main.sample(), s.trial.next.sample(), time.Since(s.trial.since)); v {
 		case promote:
 			m.promote(s, why)
 		case takeBack:
