@@ -17,6 +17,8 @@ const (
 type Source interface {
 	// Index is nil before any role or binding has been read.
 	Index() *Index
+	// Changed is closed once Index is another than after the call; nil where that never happens.
+	Changed() <-chan struct{}
 	// Synced is an error that names what has not been read yet. Until it is nil, decisions may deny too much, never allow.
 	Synced() error
 }

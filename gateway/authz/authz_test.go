@@ -24,6 +24,8 @@ type fixed struct {
 func (f fixed) Index() *authz.Index { return f.index }
 func (f fixed) Synced() error       { return f.err }
 
+func (fixed) Changed() <-chan struct{} { return nil }
+
 func role(namespace, name string, rules ...authz.Rule) *authz.Role {
 	return &authz.Role{Namespace: namespace, Name: name, Rules: authz.NewRules(rules)}
 }

@@ -62,7 +62,11 @@ func Build(prev *Index, o Objects) *Index {
 	}
 	b := &builder{
 		roles: map[roleKey]Rules{}, users: map[string][]given{}, groups: map[string][]given{},
-		prev: prev, next: &Index{workspaces: o.Workspaces, ids: map[Rules]uint32{}, matchers: map[string]*matcher{}, nextID: prev.nextID},
+		prev: prev, next: &Index{workspaces: o.Workspaces, ids: map[Rules]uint32{}, matchers: map[string]*matcher{}, nextID: prev.nextID, epoch: prev.epoch + 1},
+	}
+	b.next.members = make(map[string][]string)
+	for namespace, workspace := range o.Workspaces {
+		b.next.members[workspace] = append(b.next.members[workspace], namespace)
 	}
 	b.addRoles("GlobalRole", o.GlobalRoles)
 	b.addRoles("WorkspaceRole", o.WorkspaceRoles)

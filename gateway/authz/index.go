@@ -13,7 +13,9 @@ import (
 // that names the binding), and one matcher for each different list of rules that somebody has in one place.
 type Index struct {
 	users, groups map[string]*holder
-	workspaces    map[string]string // of each namespace that has one
+	workspaces    map[string]string   // of each namespace that has one
+	members       map[string][]string // the namespaces of each workspace
+	epoch         uint64
 
 	ids      map[Rules]uint32    // carried from index to index, so that the same rules are compiled once
 	matchers map[string]*matcher // by the ids of their rules
@@ -89,7 +91,7 @@ func (ix *Index) allow(user *exchange.User, info *exchange.RequestInfo) (reason 
 	if info.Scope == exchange.ScopeGlobal {
 		return "", false
 	}
-	workspace, namespace := ix.place(info)
+	workspace, namespace := ix.within(In(info))
 	for _, h := range holders {
 		if reason, ok = find(h.workspaces, workspace).allow(&a); ok {
 			return reason, true
@@ -121,17 +123,15 @@ func (ix *Index) holders(all []*holder, user *exchange.User) []*holder {
 	return all
 }
 
-// place is the workspace and the namespace whose bindings count. Inside of a namespace that is the namespace's own
+// within is the workspace and the namespace whose bindings count. Inside of a namespace that is the namespace's own
 // workspace and no other: a workspace that the path claims for it is not believed, so that a namespace without workspace,
 // or one that does not exist, is no member's. A DevOps project is the namespace of its name.
-func (ix *Index) place(info *exchange.RequestInfo) (workspace, namespace string) {
-	switch info.Scope {
-	case exchange.ScopeNamespace:
-		return ix.Workspace(info.Namespace), info.Namespace
-	case exchange.ScopeDevOps:
-		return ix.Workspace(info.DevOps), info.DevOps
+func (ix *Index) within(at Place) (workspace, namespace string) {
+	switch at.Scope {
+	case exchange.ScopeNamespace, exchange.ScopeDevOps:
+		return ix.Workspace(at.Namespace), at.Namespace
 	case exchange.ScopeWorkspace:
-		return info.Workspace, ""
+		return at.Workspace, ""
 	}
 	return "", ""
 }

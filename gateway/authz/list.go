@@ -20,16 +20,21 @@ var everything = []Rule{
 //
 // It reads roles' text again, some microseconds for each role: it is for people who ask, not for every request.
 func (z *Authorizer) Rules(user *exchange.User, namespace string) []Rule {
+	return z.rulesIn(user, Place{Scope: exchange.ScopeNamespace, Namespace: namespace})
+}
+
+// rulesIn lists what a user may do in any place.
+func (z *Authorizer) rulesIn(user *exchange.User, at Place) []Rule {
 	switch {
 	case z.mode == AlwaysAllow:
 		return everything
 	case z.mode == AlwaysDeny || user == nil:
 		return nil
 	}
-	return z.index().rules(user, namespace)
+	return z.index().rules(user, at)
 }
 
-func (ix *Index) rules(user *exchange.User, namespace string) []Rule {
+func (ix *Index) rules(user *exchange.User, at Place) []Rule {
 	if ix == nil {
 		return nil
 	}
@@ -38,8 +43,12 @@ func (ix *Index) rules(user *exchange.User, namespace string) []Rule {
 	for _, h := range holders {
 		l.add(h.global, true)
 	}
+	if at.Scope == exchange.ScopeGlobal {
+		return l.all
+	}
+	workspace, namespace := ix.within(at)
 	for _, h := range holders {
-		l.add(find(h.workspaces, ix.Workspace(namespace)), false)
+		l.add(find(h.workspaces, workspace), false)
 	}
 	for _, h := range holders {
 		l.add(find(h.namespace, namespace), false)

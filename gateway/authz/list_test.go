@@ -90,7 +90,7 @@ func TestListedIsAllowed(t *testing.T) {
 		namespace := rapid.SampledFrom([]string{"n1", "n2", "n3"})
 		workspace := rapid.SampledFrom([]string{"w1", "w2"})
 		o := authz.Objects{
-			GlobalRoles: rolesOf(""), WorkspaceRoles: rolesOf(""), ClusterRoles: rolesOf(""), Roles: rolesOf("n1", "n2"),
+			GlobalRoles: verbRoles(""), WorkspaceRoles: verbRoles(""), ClusterRoles: verbRoles(""), Roles: verbRoles("n1", "n2"),
 			Workspaces:            map[string]string{"n1": "w1", "n2": "w2"},
 			GlobalRoleBindings:    bindingsOf(t, "global", "GlobalRole", func(*authz.Binding) {}),
 			WorkspaceRoleBindings: bindingsOf(t, "workspace", "WorkspaceRole", func(b *authz.Binding) { b.Workspace = workspace.Draw(t, "w") }),

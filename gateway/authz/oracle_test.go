@@ -63,12 +63,8 @@ func TestRulesMeanWhatKubernetesSays(t *testing.T) {
 		info, asked := requestOf(t)
 		want, _ := validation.Covers(rules, []rbacv1.PolicyRule{asked})
 
-		ours := make([]authz.Rule, len(rules))
-		for i, r := range rules {
-			ours[i] = authz.Rule{Verbs: r.Verbs, APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames, NonResourceURLs: r.NonResourceURLs}
-		}
 		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, authz.Objects{
-			ClusterRoles:        []*authz.Role{role("", "r", ours...)},
+			ClusterRoles:        []*authz.Role{role("", "r", rulesOf(rules)...)},
 			ClusterRoleBindings: []*authz.Binding{{Name: "b", RoleKind: "ClusterRole", Role: "r", Subjects: []authz.Subject{user("x")}}},
 		})})
 		if got := z.Authorize(&exchange.User{Name: "x"}, &info); got.Allowed != want {
@@ -125,7 +121,7 @@ func holds(b *authz.Binding, u *exchange.User) bool {
 	return false
 }
 
-// covered knows only what verbsOf makes: roles named after the one verb that they allow on everything.
+// covered knows only what verbRoles makes: roles named after the one verb that they allow on everything.
 func covered(roles []*authz.Role, namespace, name string, info *exchange.RequestInfo) bool {
 	for _, r := range roles {
 		if r.Namespace == namespace && r.Name == name {
@@ -135,7 +131,7 @@ func covered(roles []*authz.Role, namespace, name string, info *exchange.Request
 	return false
 }
 
-func rolesOf(namespaces ...string) []*authz.Role {
+func verbRoles(namespaces ...string) []*authz.Role {
 	var all []*authz.Role
 	for _, ns := range namespaces {
 		for _, verb := range []string{"get", "list", "delete"} {
@@ -158,27 +154,35 @@ func bindingsOf(t *rapid.T, kind, roleKind string, place func(b *authz.Binding))
 	}), 0, 4).Draw(t, kind)
 }
 
+// objectsOf is a small platform of roles that allow one verb each.
+func objectsOf(t *rapid.T) authz.Objects {
+	workspace := rapid.SampledFrom([]string{"", "w1", "w2"})
+	namespace := rapid.SampledFrom([]string{"n1", "n2", "n3"})
+	return authz.Objects{
+		GlobalRoles: verbRoles(""), WorkspaceRoles: verbRoles(""), ClusterRoles: verbRoles(""), Roles: verbRoles("n1", "n2"),
+		Workspaces:            map[string]string{"n1": "w1", "n2": "w2", "n4": "w1"},
+		GlobalRoleBindings:    bindingsOf(t, "global", "GlobalRole", func(*authz.Binding) {}),
+		WorkspaceRoleBindings: bindingsOf(t, "workspace", "WorkspaceRole", func(b *authz.Binding) { b.Workspace = workspace.Draw(t, "w") }),
+		ClusterRoleBindings:   bindingsOf(t, "cluster", "ClusterRole", func(*authz.Binding) {}),
+		RoleBindings: bindingsOf(t, "namespace", "Role", func(b *authz.Binding) {
+			b.Namespace = namespace.Draw(t, "ns")
+			b.RoleKind = rapid.SampledFrom([]string{"Role", "ClusterRole"}).Draw(t, "kind")
+		}),
+	}
+}
+
+func someUser(t *rapid.T) *exchange.User {
+	return &exchange.User{Name: rapid.SampledFrom([]string{"u1", "u2"}).Draw(t, "user"), Groups: rapid.SliceOfN(rapid.SampledFrom([]string{"g1", "g2"}), 0, 2).Draw(t, "groups")}
+}
+
 func TestIndexDecidesAsReadingEveryBinding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		workspace := rapid.SampledFrom([]string{"", "w1", "w2"})
-		namespace := rapid.SampledFrom([]string{"n1", "n2", "n3"})
-		o := authz.Objects{
-			GlobalRoles: rolesOf(""), WorkspaceRoles: rolesOf(""), ClusterRoles: rolesOf(""), Roles: rolesOf("n1", "n2"),
-			Workspaces:            map[string]string{"n1": "w1", "n2": "w2"},
-			GlobalRoleBindings:    bindingsOf(t, "global", "GlobalRole", func(*authz.Binding) {}),
-			WorkspaceRoleBindings: bindingsOf(t, "workspace", "WorkspaceRole", func(b *authz.Binding) { b.Workspace = workspace.Draw(t, "w") }),
-			ClusterRoleBindings:   bindingsOf(t, "cluster", "ClusterRole", func(*authz.Binding) {}),
-			RoleBindings: bindingsOf(t, "namespace", "Role", func(b *authz.Binding) {
-				b.Namespace = namespace.Draw(t, "ns")
-				b.RoleKind = rapid.SampledFrom([]string{"Role", "ClusterRole"}).Draw(t, "kind")
-			}),
-		}
-		u := &exchange.User{Name: rapid.SampledFrom([]string{"u1", "u2"}).Draw(t, "user"), Groups: rapid.SliceOfN(rapid.SampledFrom([]string{"g1", "g2"}), 0, 2).Draw(t, "groups")}
+		o, u := objectsOf(t), someUser(t)
 		info := exchange.RequestInfo{Verb: rapid.SampledFrom([]string{"get", "list", "delete"}).Draw(t, "verb"), Resource: "pods", IsResourceRequest: true}
 		info.Scope = rapid.SampledFrom([]exchange.Scope{exchange.ScopeGlobal, exchange.ScopeCluster, exchange.ScopeWorkspace, exchange.ScopeNamespace}).Draw(t, "scope")
-		info.Workspace = workspace.Draw(t, "of")
+		info.Workspace = rapid.SampledFrom([]string{"", "w1", "w2"}).Draw(t, "of")
 		if info.Scope == exchange.ScopeNamespace {
-			info.Namespace = namespace.Draw(t, "in")
+			info.Namespace = rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "in")
 		}
 		want := slow(o, u, &info)
 		if got := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)}).Authorize(u, &info); got.Allowed != want {

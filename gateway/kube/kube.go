@@ -40,7 +40,7 @@ type Stores struct {
 	feeds    []feed
 
 	accounts atomic.Pointer[map[string]*authn.Account]
-	index    atomic.Pointer[authz.Index]
+	index    atomic.Pointer[snapshot]
 
 	dirty      chan struct{}
 	usersDirty atomic.Bool
@@ -69,6 +69,7 @@ func New(o Options) (*Stores, error) {
 	}
 	p := &Stores{log: o.Log, client: c, dirty: make(chan struct{}, 1)}
 	p.accounts.Store(&map[string]*authn.Account{})
+	p.index.Store(&snapshot{changed: make(chan struct{})})
 	p.addFeeds()
 	return p, nil
 }
@@ -108,8 +109,17 @@ func (p *Stores) Run(ctx context.Context) error {
 // Account implements authn.Users.
 func (p *Stores) Account(name string) *authn.Account { return (*p.accounts.Load())[name] }
 
+// snapshot is an index, and a channel that is closed when there is a newer one.
+type snapshot struct {
+	index   *authz.Index
+	changed chan struct{}
+}
+
 // Index implements authz.Source.
-func (p *Stores) Index() *authz.Index { return p.index.Load() }
+func (p *Stores) Index() *authz.Index { return p.index.Load().index }
+
+// Changed implements authz.Source.
+func (p *Stores) Changed() <-chan struct{} { return p.index.Load().changed }
 
 // Synced implements authz.Source: nil once everything has been read, else an error that says what has not, and why.
 func (p *Stores) Synced() error {
@@ -198,7 +208,8 @@ func (p *Stores) rebuild() {
 		p.accounts.Store(&m)
 	}
 	if rules {
-		p.index.Store(authz.Build(p.index.Load(), p.objects()))
+		next := &snapshot{authz.Build(p.Index(), p.objects()), make(chan struct{})}
+		close(p.index.Swap(next).changed)
 	}
 	p.builds.Add(1)
 	p.buildTime.Store(int64(time.Since(start)))

@@ -149,8 +149,10 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 	await(t, "alice is disabled", func() bool { return p.Account("alice").State == authn.Disabled })
 	s.put(path("namespaces"), "ns1", "kubesphere.io/workspace=ws2", "")
 	await(t, "the namespace has left the workspace", func() bool { return !may(p, "wanda", "pods", "ns1") })
+	changed := p.Changed()
 	s.remove(path("globalrolebindings"), "g")
 	await(t, "a removed binding does not count", func() bool { return !may(p, "gina", "pods", "kube-system") })
+	<-changed
 	s.remove(path("users"), "alice")
 	await(t, "alice is gone", func() bool { return p.Account("alice") == nil })
 	if n := s.requests("list "); n != 10 {
@@ -203,6 +205,7 @@ func TestServerThatIsDown(t *testing.T) {
 	}
 	s.do(func() { s.down = false })
 	synced(t, p)
+	await(t, "users are watched", func() bool { return s.requests("watch "+path("users")) >= 1 })
 
 	s.do(func() { s.down = true; s.cut++ })
 	await(t, "the watches are refused", func() bool { return s.requests("watch "+path("users")) >= 2 })

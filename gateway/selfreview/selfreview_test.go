@@ -31,6 +31,8 @@ type source struct {
 func (s source) Index() *authz.Index { return s.index }
 func (s source) Synced() error       { return s.err }
 
+func (source) Changed() <-chan struct{} { return nil }
+
 // platform is the seed of the development stack in small: admin of everything, alice of workspace demo, bob who reads in
 // demo-shop, carol who reads nodes, and nobody in particular.
 func platform() *authz.Index {
