@@ -151,6 +151,8 @@ type Grants struct {
 	Prometheus bool        `json:"prometheus" default:"false" doc:"queries to monitoring.endpoint"`
 	HTTP       []string    `json:"http" doc:"names of backends: of postern.backends, or kubeedge, edgeruntime, notification for those sections' endpoints"`
 	Hosts      []string    `json:"hosts" doc:"names outside that may be called over HTTPS: api.example.com, *.example.com"`
+	Access     bool        `json:"access" default:"false" doc:"questions about what users may do"`
+	Accounts   bool        `json:"accounts" default:"false" doc:"checking and hashing passwords, ending sessions"`
 	// PrivateHosts is for hosts inside: their addresses would be refused.
 	PrivateHosts bool `json:"privateHosts" default:"false" doc:"hosts may have private addresses, and plain HTTP"`
 }

@@ -13,6 +13,25 @@ import (
 // shipped are the grants of the modules that come with the gateway, so that a kubesphere.yaml that knows nothing of
 // grants works as it is. Grants under postern.modules.perModule replace a module's.
 var shipped = map[string]service.Grants{
+	"iam": {
+		Access: true, Accounts: true,
+		Kube: []service.KubeGrant{
+			{
+				Groups: []string{"iam.kubesphere.io"}, Verbs: []string{"get", "list", "create", "update", "patch", "delete"},
+				Resources: []string{
+					"users", "users/status", "globalroles", "globalrolebindings", "workspaceroles", "workspacerolebindings", "groups", "groupbindings",
+					"loginrecords", "rolebases",
+				},
+			},
+			{
+				Groups: []string{"rbac.authorization.k8s.io"}, Verbs: []string{"get", "list", "create", "update", "patch", "delete"},
+				Resources: []string{"roles", "rolebindings", "clusterroles", "clusterrolebindings"},
+			},
+			{Groups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "list"}},
+			{Groups: []string{"devops.kubesphere.io"}, Resources: []string{"devopsprojects"}, Verbs: []string{"get", "list"}},
+			{Groups: []string{"tenant.kubesphere.io"}, Resources: []string{"workspaces", "workspacetemplates"}, Verbs: []string{"get", "list"}},
+		},
+	},
 	"kubeedge": {HTTP: []string{"kubeedge"}},
 	"monitoring": {
 		Prometheus: true,

@@ -6,7 +6,7 @@ package hostabi
 // this one.
 const (
 	Major = 1
-	Minor = 1 // 1.1: the tag url of postern.http/v1 call
+	Minor = 2 // 1.1: the tag url of postern.http/v1 call; 1.2: postern.kube/v1 query, postern.access/v1, postern.accounts/v1
 )
 
 // Names of the import modules. Each carries the major version: functions are added within a major, never changed.
@@ -16,6 +16,8 @@ const (
 	ModuleKube       = "postern.kube/v1"
 	ModulePrometheus = "postern.prometheus/v1"
 	ModuleHTTP       = "postern.http/v1"
+	ModuleAccess     = "postern.access/v1"   // since 1.2
+	ModuleAccounts   = "postern.accounts/v1" // since 1.2
 	// ModuleFuel is imported by what the loader adds to a guest, never by a guest itself.
 	ModuleFuel = "postern.fuel/v1"
 )
@@ -106,7 +108,7 @@ type Tag uint32
 
 // The tags. Values are bytes; numbers among them are decimal text, so that nothing depends on byte order or width.
 const (
-	TagOperation     Tag = 1  // kube: get list create update patch delete; prometheus: query query_range series labels label_values metadata targets_metadata
+	TagOperation     Tag = 1  // kube: get list create update patch delete; prometheus: query query_range series labels label_values metadata targets_metadata; access: may missing namespaces; accounts: hash check end_sessions
 	TagTimeout       Tag = 2  // milliseconds; default and maximum: the request's own deadline
 	TagBody          Tag = 3  // bytes
 	TagBodyHandle    Tag = 4  // a handle instead of bytes
@@ -137,6 +139,22 @@ const (
 	TagHeader        Tag = 43 // "Name: value"; may repeat; replaces the request's own when forwarding
 	TagURL           Tag = 45 // instead of backend and path: an address outside; since 1.1
 	TagDropHeader    Tag = 44 // forward: a request header that stays here; may repeat
+	TagDryRun        Tag = 23 // kube writes: All, for nothing to be stored; since 1.2
+	TagQuery         Tag = 50 // query: the client's raw query, without '?'; these and all below since 1.2
+	TagFilter        Tag = 51 // query: key, how (exact, substring, absent) and JSON Pointer, one a line, and a value if the key is empty; may repeat
+	TagKnown         Tag = 52 // query: a key of the client's query that the module reads itself; may repeat
+	TagOnly          Tag = 53 // query: a handle with a JSON array of names: no others
+	TagExcept        Tag = 54 // query: a handle with a JSON array of names: not these
+	TagDrop          Tag = 55 // query: a JSON Pointer that each item loses; may repeat
+	TagVerb          Tag = 60 // access
+	TagScope         Tag = 61 // access: Global, Cluster, Workspace, Namespace, DevOps; default: by the places named
+	TagWorkspace     Tag = 62 // access
+	TagDevOps        Tag = 63 // access
+	TagUser          Tag = 64 // access: default the caller; accounts
+	TagUserGroup     Tag = 65 // access: a group of that user, instead of those of the account; may repeat
+	TagKind          Tag = 66 // access missing: the kind of the role TagName, instead of rules
+	TagPassword      Tag = 67 // accounts
+	TagKeep          Tag = 68 // accounts end_sessions: "caller" for the session that asks to go on
 )
 
 // Completion is one finished host call, as the guest reads it: 16 bytes, little-endian, in this order.

@@ -120,6 +120,12 @@ func wants(m *manifest.Manifest) []string {
 	if m.Wants.Prometheus {
 		all = append(all, "prometheus")
 	}
+	if m.Wants.Access {
+		all = append(all, "access")
+	}
+	if m.Wants.Accounts {
+		all = append(all, "accounts")
+	}
 	for _, backend := range m.Wants.HTTP {
 		all = append(all, "http "+backend)
 	}

@@ -83,6 +83,12 @@ func grants(line func(key, format string, args ...any), d *manager.Detail) {
 	if d.Grants.Prometheus {
 		line("granted", "prometheus")
 	}
+	if d.Grants.Access {
+		line("granted", "access")
+	}
+	if d.Grants.Accounts {
+		line("granted", "accounts")
+	}
 	for _, h := range d.Grants.HTTP {
 		line("granted", "http backend %s", h)
 	}

@@ -97,7 +97,7 @@ func (c *Counters) add(other *Counters) {
 // TrapsByKind are Traps by the kind's name; all kinds.
 func (c *Counters) TrapsByKind() map[string]int64 { return byName(trapNames[:], c.kinds[:]) }
 
-// HostCallsByService are HostCalls by core, kube, prometheus, http and forward; all of them.
+// HostCallsByService are HostCalls by core, kube, prometheus, http, forward, query, access and accounts; all of them.
 func (c *Counters) HostCallsByService() map[string]int64 { return byName(callNames[:], c.calls[:]) }
 
 // LimitsReached is how often each limit was run into, by the limit's name; all of them.

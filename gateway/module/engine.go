@@ -31,6 +31,9 @@ type Services struct {
 	Kube       service.Service
 	Prometheus service.Service
 	HTTP       service.Service
+	Query      service.Service
+	Access     service.Service
+	Accounts   service.Service
 	Forward    Forwarder
 }
 
@@ -121,19 +124,6 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.natives.Wait()
 	if err := errors.Join(e.runtime.Close(ctx), e.cache.Close(ctx)); err != nil {
 		return fmt.Errorf("cannot close the WebAssembly runtime: %w", err)
-	}
-	return nil
-}
-
-// service is the service behind an import module, and the grant that links it.
-func (s *Services) service(module string) service.Service {
-	switch module {
-	case hostabi.ModuleKube:
-		return s.Kube
-	case hostabi.ModulePrometheus:
-		return s.Prometheus
-	case hostabi.ModuleHTTP:
-		return s.HTTP
 	}
 	return nil
 }

@@ -41,14 +41,14 @@ var coreFunctions = map[string]function{
 	"error_of":        f32(4, errorOf),
 }
 
-// callFunction is a capability module's call(ex, record, record_len).
-func callFunction(module string, kind int) function {
+// callFunction is a capability module's function of a record, (ex, record, record_len), that a service answers.
+func callFunction(module string, kind int, behind func(*Services) service.Service) function {
 	return f32(3, func(i *instance, a []uint64) int64 {
-		r, call, code := i.prepare(a)
+		r, call, code := i.prepare(kind, a)
 		if code != 0 {
 			return code
 		}
-		target := i.gen.engine.services.Load().service(module)
+		target := behind(i.gen.engine.services.Load())
 		return i.call(r, kind, call.Record, func(ctx context.Context) service.Result {
 			if target == nil {
 				return service.Failf(hostabi.NotFound, "the gateway has no %s configured", module)
@@ -68,7 +68,7 @@ func (g *Generation) received(result service.Result) service.Result {
 }
 
 // prepare reads a call's exchange and record; a result below 0 ends the function.
-func (i *instance) prepare(a []uint64) (*request, *service.Call, int64) {
+func (i *instance) prepare(kind int, a []uint64) (*request, *service.Call, int64) {
 	r := i.request(uint32(a[0]))
 	if r == nil {
 		return nil, nil, i.fail(hostabi.Gone, "the exchange has ended")
@@ -84,7 +84,7 @@ func (i *instance) prepare(a []uint64) (*request, *service.Call, int64) {
 	if err := record.Validate(); err != nil {
 		return nil, nil, i.fail(hostabi.BadArgument, err.Error())
 	}
-	call, code := r.newCall(record)
+	call, code := r.newCall(kind, record)
 	if code != hostabi.OK {
 		return nil, nil, i.fail(code, "cannot send the record, or its body handle: "+code.String())
 	}
@@ -117,7 +117,7 @@ func tooMany(code hostabi.Code) string {
 
 // forwardCall is postern.http/v1 forward(ex, record, record_len). The client's goroutine does it.
 func forwardCall(i *instance, a []uint64) int64 {
-	r, call, code := i.prepare(a)
+	r, call, code := i.prepare(callForward, a)
 	if code != 0 {
 		return code
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/hostabi"
 )
 
@@ -19,11 +20,25 @@ type function struct {
 
 // hostModules are the import modules of ABI v1 and their functions, by name.
 var hostModules = map[string]map[string]function{
-	hostabi.ModuleCore:       coreFunctions,
-	hostabi.ModuleKube:       {"call": callFunction(hostabi.ModuleKube, callKube)},
-	hostabi.ModulePrometheus: {"call": callFunction(hostabi.ModulePrometheus, callPrometheus)},
-	hostabi.ModuleHTTP:       {"call": callFunction(hostabi.ModuleHTTP, callHTTP), "forward": f32(3, forwardCall)},
-	hostabi.ModuleFuel:       {"spend": {call: spend}},
+	hostabi.ModuleCore: coreFunctions,
+	hostabi.ModuleKube: {
+		"call":  callFunction(hostabi.ModuleKube, callKube, func(s *Services) service.Service { return s.Kube }),
+		"query": callFunction(hostabi.ModuleKube, callQuery, func(s *Services) service.Service { return s.Query }),
+	},
+	hostabi.ModulePrometheus: {
+		"call": callFunction(hostabi.ModulePrometheus, callPrometheus, func(s *Services) service.Service { return s.Prometheus }),
+	},
+	hostabi.ModuleHTTP: {
+		"call":    callFunction(hostabi.ModuleHTTP, callHTTP, func(s *Services) service.Service { return s.HTTP }),
+		"forward": f32(3, forwardCall),
+	},
+	hostabi.ModuleAccess: {
+		"call": callFunction(hostabi.ModuleAccess, callAccess, func(s *Services) service.Service { return s.Access }),
+	},
+	hostabi.ModuleAccounts: {
+		"call": callFunction(hostabi.ModuleAccounts, callAccounts, func(s *Services) service.Service { return s.Accounts }),
+	},
+	hostabi.ModuleFuel: {"spend": {call: spend}},
 }
 
 // f32 is a host function of n i32 parameters that returns an i32.

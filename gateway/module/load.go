@@ -115,6 +115,12 @@ func missingGrants(about *manifest.Manifest, policy Policy) (missing []error) {
 	if want.Prometheus && !have.Prometheus {
 		missing = append(missing, errors.New("not granted: prometheus"))
 	}
+	if want.Access && !have.Access {
+		missing = append(missing, errors.New("not granted: access"))
+	}
+	if want.Accounts && !have.Accounts {
+		missing = append(missing, errors.New("not granted: accounts"))
+	}
 	for _, backend := range want.HTTP {
 		if !slices.Contains(have.HTTP, backend) {
 			missing = append(missing, fmt.Errorf("not granted: http backend %q", backend))
@@ -132,7 +138,7 @@ func missingGrants(about *manifest.Manifest, policy Policy) (missing []error) {
 func unlinked(imports [][2]string, have service.Grants) (missing []error) {
 	linked := map[string]bool{
 		hostabi.ModuleKube: len(have.Kube) > 0, hostabi.ModulePrometheus: have.Prometheus,
-		hostabi.ModuleHTTP: len(have.HTTP)+len(have.Hosts) > 0,
+		hostabi.ModuleHTTP: len(have.HTTP)+len(have.Hosts) > 0, hostabi.ModuleAccess: have.Access, hostabi.ModuleAccounts: have.Accounts,
 	}
 	for _, i := range imports {
 		if granted, capability := linked[i[0]]; capability && !granted {

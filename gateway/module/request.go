@@ -106,25 +106,49 @@ func (r *request) with(f func(x *exchange.Exchange) hostabi.Code) hostabi.Code {
 	return f(r.x)
 }
 
-// newCall makes a host call out of a record, with the body that a handle names.
-func (r *request) newCall(record hostabi.Record) (*service.Call, hostabi.Code) {
+// newCall makes a host call out of a record, with the documents that its handles name.
+func (r *request) newCall(kind int, record hostabi.Record) (*service.Call, hostabi.Code) {
 	call := &service.Call{
 		Module: r.gen.Manifest().Name, Grants: r.gen.grants.Load(), Record: record,
 	}
 	code := r.with(func(x *exchange.Exchange) hostabi.Code {
 		call.Caller, call.RequestID, call.MaxBytes = x.User, x.ID, max(r.handles.room(), 1)
-		if id := record.Get(hostabi.TagBodyHandle); id != nil {
-			handle, ok := parseUint(id)
-			if !ok {
-				return hostabi.BadArgument
+		if kind == callAccounts {
+			if client := x.Client(); client.IsValid() {
+				call.Address = client.String()
 			}
-			if call.Body, ok = r.handles.get(handle); !ok {
-				return hostabi.NotFound
+			call.UserAgent = string(x.HTTP.UserAgent())
+		}
+		for _, doc := range [...]struct {
+			tag  hostabi.Tag
+			into *[]byte
+		}{{hostabi.TagBodyHandle, &call.Body}, {hostabi.TagOnly, &call.Only}, {hostabi.TagExcept, &call.Except}} {
+			if code := r.document(record, doc.tag, doc.into); code != hostabi.OK {
+				return code
 			}
+		}
+		if kind == callQuery { // what it names stays here
+			return r.send(int64(len(record)))
 		}
 		return r.send(int64(len(record) + len(call.Body)))
 	})
 	return call, code
+}
+
+// document reads the handle that a field of a record names, if it is there. r.mu is held.
+func (r *request) document(record hostabi.Record, tag hostabi.Tag, into *[]byte) hostabi.Code {
+	id := record.Get(tag)
+	if id == nil {
+		return hostabi.OK
+	}
+	handle, ok := parseUint(id)
+	if !ok {
+		return hostabi.BadArgument
+	}
+	if *into, ok = r.handles.get(handle); !ok {
+		return hostabi.NotFound
+	}
+	return hostabi.OK
 }
 
 // send counts what a host call sends; TooLarge beyond what one request may send in all. r.mu is held.

@@ -52,7 +52,10 @@ const (
 	callPrometheus
 	callHTTP
 	callForward
+	callQuery
+	callAccess
+	callAccounts
 	callKinds
 )
 
-var callNames = [callKinds]string{"core", "kube", "prometheus", "http", "forward"}
+var callNames = [callKinds]string{"core", "kube", "prometheus", "http", "forward", "query", "access", "accounts"}

@@ -80,6 +80,22 @@ export const TAG_PATH: u32 = 42;
 export const TAG_HEADER: u32 = 43;
 export const TAG_DROP_HEADER: u32 = 44;
 export const TAG_URL: u32 = 45;
+export const TAG_DRY_RUN: u32 = 23;
+export const TAG_QUERY: u32 = 50;
+export const TAG_FILTER: u32 = 51;
+export const TAG_KNOWN: u32 = 52;
+export const TAG_ONLY: u32 = 53;
+export const TAG_EXCEPT: u32 = 54;
+export const TAG_DROP: u32 = 55;
+export const TAG_VERB: u32 = 60;
+export const TAG_SCOPE: u32 = 61;
+export const TAG_WORKSPACE: u32 = 62;
+export const TAG_DEV_OPS: u32 = 63;
+export const TAG_USER: u32 = 64;
+export const TAG_USER_GROUP: u32 = 65;
+export const TAG_KIND: u32 = 66;
+export const TAG_PASSWORD: u32 = 67;
+export const TAG_KEEP: u32 = 68;
 
 // Log levels.
 export const LEVEL_DEBUG: u32 = 0;
@@ -166,6 +182,9 @@ export namespace abi {
   @external("postern.kube/v1", "call")
   export declare function kube_call(ex: u32, record: usize, len: i32): i32;
   // @ts-ignore: decorator
+  @external("postern.kube/v1", "query")
+  export declare function kube_query(ex: u32, record: usize, len: i32): i32;
+  // @ts-ignore: decorator
   @external("postern.prometheus/v1", "call")
   export declare function prometheus_call(ex: u32, record: usize, len: i32): i32;
   // @ts-ignore: decorator
@@ -174,6 +193,12 @@ export namespace abi {
   // @ts-ignore: decorator
   @external("postern.http/v1", "forward")
   export declare function http_forward(ex: u32, record: usize, len: i32): i32;
+  // @ts-ignore: decorator
+  @external("postern.access/v1", "call")
+  export declare function access_call(ex: u32, record: usize, len: i32): i32;
+  // @ts-ignore: decorator
+  @external("postern.accounts/v1", "call")
+  export declare function accounts_call(ex: u32, record: usize, len: i32): i32;
 }
 
 // What host functions read into; it grows, and is the instance's.
@@ -468,6 +493,21 @@ export class Request {
   /** Asks Kubernetes. */
   kube(r: Record): Call {
     return new Call(this.ex, abi.kube_call(this.ex, r.bytes.dataStart, r.bytes.length));
+  }
+
+  /** Asks a list as a client's query does: filters, order, a page. */
+  kubeQuery(r: Record): Call {
+    return new Call(this.ex, abi.kube_query(this.ex, r.bytes.dataStart, r.bytes.length));
+  }
+
+  /** Asks what a user may do. */
+  access(r: Record): Call {
+    return new Call(this.ex, abi.access_call(this.ex, r.bytes.dataStart, r.bytes.length));
+  }
+
+  /** Works with passwords and sessions. */
+  accounts(r: Record): Call {
+    return new Call(this.ex, abi.accounts_call(this.ex, r.bytes.dataStart, r.bytes.length));
   }
 
   /** Asks Prometheus. The answer is the `data` member of Prometheus' own. */

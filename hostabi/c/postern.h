@@ -89,7 +89,23 @@ enum {
   POSTERN_TAG_PATH = 42,
   POSTERN_TAG_HEADER = 43,
   POSTERN_TAG_DROP_HEADER = 44,
-  POSTERN_TAG_URL = 45
+  POSTERN_TAG_URL = 45,
+  POSTERN_TAG_DRY_RUN = 23,
+  POSTERN_TAG_QUERY = 50,
+  POSTERN_TAG_FILTER = 51,
+  POSTERN_TAG_KNOWN = 52,
+  POSTERN_TAG_ONLY = 53,
+  POSTERN_TAG_EXCEPT = 54,
+  POSTERN_TAG_DROP = 55,
+  POSTERN_TAG_VERB = 60,
+  POSTERN_TAG_SCOPE = 61,
+  POSTERN_TAG_WORKSPACE = 62,
+  POSTERN_TAG_DEV_OPS = 63,
+  POSTERN_TAG_USER = 64,
+  POSTERN_TAG_USER_GROUP = 65,
+  POSTERN_TAG_KIND = 66,
+  POSTERN_TAG_PASSWORD = 67,
+  POSTERN_TAG_KEEP = 68
 };
 
 /* Log levels. */
@@ -127,9 +143,12 @@ POSTERN_IMPORT("postern/v1", "settings") int postern_abi_settings(char *buf, int
 POSTERN_IMPORT("postern/v1", "last_error") int postern_abi_last_error(char *buf, int cap);
 POSTERN_IMPORT("postern/v1", "error_of") int postern_abi_error_of(int ex, int token, char *buf, int cap);
 POSTERN_IMPORT("postern.kube/v1", "call") int postern_abi_kube_call(int ex, const char *record, int len);
+POSTERN_IMPORT("postern.kube/v1", "query") int postern_abi_kube_query(int ex, const char *record, int len);
 POSTERN_IMPORT("postern.prometheus/v1", "call") int postern_abi_prometheus_call(int ex, const char *record, int len);
 POSTERN_IMPORT("postern.http/v1", "call") int postern_abi_http_call(int ex, const char *record, int len);
 POSTERN_IMPORT("postern.http/v1", "forward") int postern_abi_http_forward(int ex, const char *record, int len);
+POSTERN_IMPORT("postern.access/v1", "call") int postern_abi_access_call(int ex, const char *record, int len);
+POSTERN_IMPORT("postern.accounts/v1", "call") int postern_abi_accounts_call(int ex, const char *record, int len);
 
 /* ---- Texts and memory --------------------------------------------------------------------------------------------- */
 
@@ -341,11 +360,20 @@ static inline void postern_add_number(postern_record *r, uint32_t tag, uint32_t 
 static inline int postern_kube(int ex, const postern_record *r) {
   return r->failed ? -POSTERN_TOO_LARGE : postern_abi_kube_call(ex, r->ptr, r->len);
 }
+static inline int postern_kube_query(int ex, const postern_record *r) {
+  return r->failed ? -POSTERN_TOO_LARGE : postern_abi_kube_query(ex, r->ptr, r->len);
+}
 static inline int postern_prometheus(int ex, const postern_record *r) {
   return r->failed ? -POSTERN_TOO_LARGE : postern_abi_prometheus_call(ex, r->ptr, r->len);
 }
 static inline int postern_http(int ex, const postern_record *r) {
   return r->failed ? -POSTERN_TOO_LARGE : postern_abi_http_call(ex, r->ptr, r->len);
+}
+static inline int postern_access(int ex, const postern_record *r) {
+  return r->failed ? -POSTERN_TOO_LARGE : postern_abi_access_call(ex, r->ptr, r->len);
+}
+static inline int postern_accounts(int ex, const postern_record *r) {
+  return r->failed ? -POSTERN_TOO_LARGE : postern_abi_accounts_call(ex, r->ptr, r->len);
 }
 static inline int postern_http_forward(int ex, const postern_record *r) {
   return r->failed ? -POSTERN_TOO_LARGE : postern_abi_http_forward(ex, r->ptr, r->len);

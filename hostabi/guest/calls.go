@@ -20,6 +20,8 @@ type Object struct {
 	Continue string
 	// PatchType is a patch's media type; default application/merge-patch+json.
 	PatchType string
+	// DryRun has a create, update, patch or delete checked and answered, and nothing stored.
+	DryRun bool
 	// Timeout bounds the call, milliseconds; 0 is what is left of the request's deadline.
 	Timeout int
 }
@@ -52,6 +54,9 @@ func (o *Object) record(operation string, body []byte) hostabi.Record {
 	if o.Cached {
 		r = r.Append(hostabi.TagSource, "cache")
 	}
+	if o.DryRun {
+		r = r.Append(hostabi.TagDryRun, "All")
+	}
 	if o.Limit > 0 {
 		r = r.Append(hostabi.TagLimit, strconv.Itoa(o.Limit))
 	}
@@ -69,6 +74,23 @@ func timeout(r hostabi.Record, milliseconds int) hostabi.Record {
 // Kube does operation (get, list, create, update, patch, delete) on o; body is the object or the patch.
 func (r *Request) Kube(operation string, o Object, body []byte) (Data, error) {
 	c, err := r.await(kubeCall(r.ex, o.record(operation, body)))
+	return Data{r.ex, c.Handle}, err
+}
+
+// Create is Kube("create"). The object goes by handle, as what a client sent does.
+func (r *Request) Create(o Object, body Data) (Data, error) { return r.write("create", o, body) }
+
+// Update is Kube("update"): a body with a resourceVersion that is not the present one is Conflict.
+func (r *Request) Update(o Object, body Data) (Data, error) { return r.write("update", o, body) }
+
+// Patch is Kube("patch").
+func (r *Request) Patch(o Object, body Data) (Data, error) { return r.write("patch", o, body) }
+
+// Delete is Kube("delete").
+func (r *Request) Delete(o Object) (Data, error) { return r.Kube("delete", o, nil) }
+
+func (r *Request) write(operation string, o Object, body Data) (Data, error) {
+	c, err := r.await(kubeCall(r.ex, handle(o.record(operation, nil), hostabi.TagBodyHandle, body)))
 	return Data{r.ex, c.Handle}, err
 }
 

@@ -62,7 +62,10 @@ func (w *Response) fail(err error) {
 	status, message := 500, err.Error()
 	var e *Error
 	var code hostabi.Code
+	var p *passed
 	switch {
+	case errors.As(err, &p) && w.pass(p.call):
+		return
 	case errors.As(err, &e):
 		status = e.Status
 	case errors.As(err, &code):

@@ -101,3 +101,15 @@ func httpCall(ex uint32, record []byte) int32 {
 func httpForward(ex uint32, record []byte) int32 {
 	return int32(invoke(hostabi.ModuleHTTP, "forward", ex, record))
 }
+
+func kubeQuery(ex uint32, record []byte) int32 {
+	return int32(invoke(hostabi.ModuleKube, "query", ex, record))
+}
+
+func accessCall(ex uint32, record []byte) int32 {
+	return int32(invoke(hostabi.ModuleAccess, "call", ex, record))
+}
+
+func accountsCall(ex uint32, record []byte) int32 {
+	return int32(invoke(hostabi.ModuleAccounts, "call", ex, record))
+}

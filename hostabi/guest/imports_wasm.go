@@ -174,3 +174,24 @@ func abiHttpForward(ex uint32, record unsafe.Pointer, recordLen uint32) int32
 func httpForward(ex uint32, record []byte) int32 {
 	return abiHttpForward(ex, unsafe.Pointer(unsafe.SliceData(record)), uint32(len(record)))
 }
+
+//go:wasmimport postern.kube/v1 query
+func abiKubeQuery(ex uint32, record unsafe.Pointer, recordLen uint32) int32
+
+func kubeQuery(ex uint32, record []byte) int32 {
+	return abiKubeQuery(ex, unsafe.Pointer(unsafe.SliceData(record)), uint32(len(record)))
+}
+
+//go:wasmimport postern.access/v1 call
+func abiAccessCall(ex uint32, record unsafe.Pointer, recordLen uint32) int32
+
+func accessCall(ex uint32, record []byte) int32 {
+	return abiAccessCall(ex, unsafe.Pointer(unsafe.SliceData(record)), uint32(len(record)))
+}
+
+//go:wasmimport postern.accounts/v1 call
+func abiAccountsCall(ex uint32, record unsafe.Pointer, recordLen uint32) int32
+
+func accountsCall(ex uint32, record []byte) int32 {
+	return abiAccountsCall(ex, unsafe.Pointer(unsafe.SliceData(record)), uint32(len(record)))
+}

@@ -111,6 +111,8 @@ type CallError struct {
 	Code   hostabi.Code
 	Status int // the backend's HTTP status, 0 if none
 	Reason string
+	// Data is what the backend answered, if it did; of Kubernetes a Status.
+	Data Data
 }
 
 // Error is the reason, or the code in words.
@@ -126,7 +128,7 @@ func (e *CallError) Unwrap() error { return e.Code }
 
 func (r *Request) failed(c hostabi.Completion) error {
 	reason, _ := grow(func(buf []byte) int32 { return errorOf(r.ex, c.Token, buf) })
-	return &CallError{Code: c.Code, Status: int(c.Status), Reason: reason}
+	return &CallError{Code: c.Code, Status: int(c.Status), Reason: reason, Data: Data{r.ex, c.Handle}}
 }
 
 // failure makes a host function's negative result an error.

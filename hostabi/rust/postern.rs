@@ -83,6 +83,22 @@ pub const TAG_PATH: u32 = 42;
 pub const TAG_HEADER: u32 = 43;
 pub const TAG_DROP_HEADER: u32 = 44;
 pub const TAG_URL: u32 = 45;
+pub const TAG_DRY_RUN: u32 = 23;
+pub const TAG_QUERY: u32 = 50;
+pub const TAG_FILTER: u32 = 51;
+pub const TAG_KNOWN: u32 = 52;
+pub const TAG_ONLY: u32 = 53;
+pub const TAG_EXCEPT: u32 = 54;
+pub const TAG_DROP: u32 = 55;
+pub const TAG_VERB: u32 = 60;
+pub const TAG_SCOPE: u32 = 61;
+pub const TAG_WORKSPACE: u32 = 62;
+pub const TAG_DEV_OPS: u32 = 63;
+pub const TAG_USER: u32 = 64;
+pub const TAG_USER_GROUP: u32 = 65;
+pub const TAG_KIND: u32 = 66;
+pub const TAG_PASSWORD: u32 = 67;
+pub const TAG_KEEP: u32 = 68;
 
 // Log levels.
 pub const LEVEL_DEBUG: u32 = 0;
@@ -124,6 +140,8 @@ pub mod abi {
     extern "C" {
         #[link_name = "call"]
         pub fn kube_call(ex: u32, record: *const u8, len: usize) -> i32;
+        #[link_name = "query"]
+        pub fn kube_query(ex: u32, record: *const u8, len: usize) -> i32;
     }
     #[link(wasm_import_module = "postern.prometheus/v1")]
     extern "C" {
@@ -136,6 +154,16 @@ pub mod abi {
         pub fn http_call(ex: u32, record: *const u8, len: usize) -> i32;
         #[link_name = "forward"]
         pub fn http_forward(ex: u32, record: *const u8, len: usize) -> i32;
+    }
+    #[link(wasm_import_module = "postern.access/v1")]
+    extern "C" {
+        #[link_name = "call"]
+        pub fn access_call(ex: u32, record: *const u8, len: usize) -> i32;
+    }
+    #[link(wasm_import_module = "postern.accounts/v1")]
+    extern "C" {
+        #[link_name = "call"]
+        pub fn accounts_call(ex: u32, record: *const u8, len: usize) -> i32;
     }
 }
 
@@ -449,6 +477,21 @@ impl Request {
     /// Asks Kubernetes.
     pub fn kube(&self, record: &Record) -> Call {
         self.call(unsafe { abi::kube_call(self.ex, record.0.as_ptr(), record.0.len()) })
+    }
+
+    /// Asks a list as a client's query does: filters, order, a page.
+    pub fn kube_query(&self, record: &Record) -> Call {
+        self.call(unsafe { abi::kube_query(self.ex, record.0.as_ptr(), record.0.len()) })
+    }
+
+    /// Asks what a user may do.
+    pub fn access(&self, record: &Record) -> Call {
+        self.call(unsafe { abi::access_call(self.ex, record.0.as_ptr(), record.0.len()) })
+    }
+
+    /// Works with passwords and sessions.
+    pub fn accounts(&self, record: &Record) -> Call {
+        self.call(unsafe { abi::accounts_call(self.ex, record.0.as_ptr(), record.0.len()) })
     }
 
     /// Asks Prometheus. The answer is the `data` member of Prometheus' own.

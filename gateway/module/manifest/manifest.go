@@ -44,8 +44,10 @@ type Serve struct {
 type Wants struct {
 	Kube       []WantKube `yaml:"kube" json:"kube,omitempty"`
 	Prometheus bool       `yaml:"prometheus" json:"prometheus,omitempty"`
-	HTTP       []string   `yaml:"http" json:"http,omitempty"`   // names of backends
-	Hosts      []string   `yaml:"hosts" json:"hosts,omitempty"` // names outside, as api.example.com or *.example.com
+	Access     bool       `yaml:"access" json:"access,omitempty"`     // what users may do
+	Accounts   bool       `yaml:"accounts" json:"accounts,omitempty"` // passwords and sessions
+	HTTP       []string   `yaml:"http" json:"http,omitempty"`         // names of backends
+	Hosts      []string   `yaml:"hosts" json:"hosts,omitempty"`       // names outside, as api.example.com or *.example.com
 }
 
 // WantKube is a wanted rule over Kubernetes resources.

@@ -24,8 +24,10 @@ type Call struct {
 	RequestID string
 	// Record holds the arguments; it has been validated, and is the callee's to keep.
 	Record hostabi.Record
-	// Body is what TagBodyHandle named, if it was there; read-only.
-	Body []byte
+	// Body is what TagBodyHandle named, if it was there; read-only. Only and Except are those of TagOnly and TagExcept.
+	Body, Only, Except []byte
+	// Address is where the request came from, as an IP; UserAgent is the client's word. Calls of postern.accounts have them.
+	Address, UserAgent string
 	// MaxBytes bounds the answer's body.
 	MaxBytes int64
 }
@@ -56,6 +58,8 @@ func Failf(code hostabi.Code, format string, args ...any) Result {
 type Grants struct {
 	Kube       []KubeGrant
 	Prometheus bool
+	Access     bool     // may ask what users may do
+	Accounts   bool     // may check and hash passwords, and end sessions
 	HTTP       []string // names of backends
 	// Hosts outside that may be called, as names: api.example.com, *.example.com, either with a port.
 	Hosts []string

@@ -158,7 +158,9 @@ func (g *Gateway) retire(gen *module.Generation) {
 
 // grants is all that the module wants, or why it cannot be had.
 func (g *Gateway) grants(about *manifest.Manifest) (service.Grants, error) {
-	grants := service.Grants{Prometheus: about.Wants.Prometheus, HTTP: about.Wants.HTTP, Hosts: about.Wants.Hosts}
+	grants := service.Grants{
+		Prometheus: about.Wants.Prometheus, HTTP: about.Wants.HTTP, Hosts: about.Wants.Hosts, Access: about.Wants.Access, Accounts: about.Wants.Accounts,
+	}
 	for _, k := range about.Wants.Kube {
 		grants.Kube = append(grants.Kube, service.KubeGrant{Groups: k.Groups, Resources: k.Resources, Verbs: k.Verbs})
 	}
