@@ -30,7 +30,7 @@ type Multicluster struct {
 // Cache chooses where sessions are kept.
 type Cache struct {
 	Type    string         `json:"type" default:"InMemoryCache" enum:"InMemoryCache,redis" doc:"in memory (one replica) or redis (several)"`
-	Options map[string]any `json:"options" doc:"of the chosen type; redis: host, port, password, db"`
+	Options map[string]any `json:"options" doc:"of the chosen type; redis: host, port, password, db, username"`
 }
 
 // Monitoring says where metrics are read from.

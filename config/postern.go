@@ -17,6 +17,7 @@ type Postern struct {
 	Modules        Modules            `json:"modules" doc:"WebAssembly modules"`
 	Backends       map[string]Backend `json:"backends" doc:"HTTP services that modules may be granted, by name"`
 	Filters        []Filter           `json:"filters" doc:"what looks at requests and answers on their way, in this order"`
+	Sessions       Sessions           `json:"sessions" doc:"ended sessions and failed logins; where they are shared is cache.type"`
 	Anonymous      Anonymous          `json:"anonymous" doc:"requests without credentials"`
 	TrustedProxies []netip.Prefix     `json:"trustedProxies" doc:"networks whose X-Forwarded-For is believed, as 10.0.0.0/8"`
 }

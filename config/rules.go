@@ -20,13 +20,7 @@ func (c *Config) conflicts() []Problem {
 			fmt.Sprintf("%d is more than loginHistoryMaximumEntries (%d), so no user would ever be locked", a.AuthenticateRateLimiterMaxTries, a.LoginHistoryMaximumEntries))
 	}
 	c.listenConflicts(fail)
-	if c.Cache.Type == "redis" {
-		for _, option := range []string{"host", "port"} {
-			if _, ok := c.Cache.Options[option]; !ok {
-				fail("cache.options", "type redis needs "+option)
-			}
-		}
-	}
+	c.cacheConflicts(fail)
 	if k := c.Postern.Kube; k.Identity == IdentityImpersonate && k.DecidedGroup == "" {
 		fail("postern.kube.decidedGroup", "is empty, so nobody would be allowed anything; identity strict does without it")
 	}
@@ -128,6 +122,7 @@ func (c *Config) doubts() []Problem {
 			warn(fmt.Sprintf("authentication.oauthOptions.identityProviders[%d].mappingMethod", i), "mixed is not supported, nobody can log in with it")
 		}
 	}
+	c.cacheDoubts(warn)
 	if c.Monitoring.Endpoint == "" {
 		warn("monitoring.endpoint", "is empty: metrics are not served")
 	}

@@ -162,6 +162,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	defer stop()
 	group, failed := errgroup.WithContext(work)
 	group.Go(func() error { return g.long.run(work, true) })
+	group.Go(func() error { return g.long.sessions.Run(work) })
 	operators := admin.New(options)
 	if sockets.admin != nil {
 		group.Go(func() error { return operators.Serve(sockets.admin) })

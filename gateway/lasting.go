@@ -8,6 +8,7 @@ import (
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
+	"github.com/posternhq/postern/gateway/session"
 )
 
 // lasting is what one configuration takes over from the one before, as far as its settings are the same: connections and
@@ -23,6 +24,7 @@ type lasting struct {
 	filters    *filter.Set       // each configuration's own; the filters in it are taken over
 	signers    *signers          // each configuration's own: keys are read again with it
 	pulls      *pulls
+	sessions   session.Settings // of the one store
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -36,6 +38,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 		return nil, err
 	}
 	if n.pulls, err = readPulls(c); err != nil {
+		return nil, err
+	}
+	if n.sessions, err = sessionSettings(c); err != nil {
 		return nil, err
 	}
 	err = n.kubeProxy(l, c.Postern.Kube)
@@ -60,6 +65,7 @@ func (l *longLived) use(n *lasting) {
 	old := l.current.Swap(n)
 	l.retired = append(l.retired, old.closers(n)...)
 	l.engine.SetServices(n.services.forModules())
+	l.sessions.Configure(n.sessions)
 }
 
 // closers close what s has and other has not.

@@ -22,6 +22,7 @@ import (
 	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/module/resource"
 	"github.com/posternhq/postern/gateway/observe"
+	"github.com/posternhq/postern/gateway/session"
 )
 
 // longLived is what outlives a configuration.
@@ -36,6 +37,7 @@ type longLived struct {
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 	filters  *filter.Options
+	sessions *session.Keeper
 
 	current atomic.Pointer[lasting]
 	retired []func() // close what a reload has replaced; one reload at a time adds to it
@@ -55,6 +57,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
 	}
+	l.sessions = session.New(session.Options{Log: g.log, Metrics: session.NewMetrics(g.registry)})
 	l.current.Store(new(lasting))
 	if l.platform, err = kube.New(kube.Options{Config: cluster, Log: g.log}); err != nil {
 		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
@@ -120,7 +123,7 @@ func (l *longLived) close() (err error) {
 		if set := l.current.Load().filters; set != nil {
 			set.Retire()
 		}
-		err = l.engine.Close(context.Background())
+		err = errors.Join(l.sessions.Close(), l.engine.Close(context.Background()))
 	})
 	return err
 }
