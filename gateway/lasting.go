@@ -9,6 +9,7 @@ import (
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/session"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // lasting is what one configuration takes over from the one before, as far as its settings are the same: connections and
@@ -25,6 +26,7 @@ type lasting struct {
 	signers    *signers          // each configuration's own: keys are read again with it
 	pulls      *pulls
 	sessions   session.Settings // of the one store
+	keys       *token.Keys      // of tokens
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -41,6 +43,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 		return nil, err
 	}
 	if n.sessions, err = sessionSettings(c); err != nil {
+		return nil, err
+	}
+	if n.keys, err = tokenKeys(c, l.secret); err != nil {
 		return nil, err
 	}
 	err = n.kubeProxy(l, c.Postern.Kube)
@@ -66,6 +71,7 @@ func (l *longLived) use(n *lasting) {
 	l.retired = append(l.retired, old.closers(n)...)
 	l.engine.SetServices(n.services.forModules())
 	l.sessions.Configure(n.sessions)
+	l.keys.Set(n.keys)
 }
 
 // closers close what s has and other has not.

@@ -18,11 +18,13 @@ import (
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/filter/kinds"
 	"github.com/posternhq/postern/gateway/kube"
+	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/module/resource"
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/session"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // longLived is what outlives a configuration.
@@ -38,6 +40,10 @@ type longLived struct {
 	authz    *authz.Metrics
 	filters  *filter.Options
 	sessions *session.Keeper
+	secret   []byte // signs tokens when none is configured; made once, so that a reload logs nobody out
+	logins   *login.Checker
+	keys     *token.Ring  // in force
+	tokens   *authn.Cache // verified ones
 
 	current atomic.Pointer[lasting]
 	retired []func() // close what a reload has replaced; one reload at a time adds to it
@@ -52,7 +58,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		return nil, err
 	}
 	l := &longLived{
-		cluster: cluster,
+		cluster: cluster, secret: g.secret,
 		observe: observe.New(observe.Options{Registry: g.registry, Log: g.log}),
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
@@ -63,6 +69,8 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
 	}
 	g.registry.MustRegister(l.platform)
+	l.logins = login.New(login.Options{Users: l.platform, Throttle: l.sessions, Registerer: g.registry})
+	l.keys, l.tokens = new(token.Ring), new(authn.Cache)
 	signers, err := readSigners(c)
 	if err != nil {
 		return nil, err

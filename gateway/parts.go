@@ -47,15 +47,11 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 }
 
 func (g *Gateway) authnOptions(c *config.Config) authn.Options {
-	a := c.Authentication
-	secret := []byte(a.JWTSecret)
-	if len(secret) == 0 {
-		secret = g.secret
-	}
+	l := g.long
 	return authn.Options{
-		Users: g.long.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
-		Secret: secret, Issuer: a.OAuthOptions.Issuer, ClockSkew: a.MaximumClockSkew, MaxAge: a.OAuthOptions.AccessTokenMaxAge,
-		ReservedGroups: []string{c.Postern.Kube.DecidedGroup}, Metrics: g.long.authn,
+		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
+		Logins: l.logins, Keys: l.keys, Sessions: l.sessions, Cache: l.tokens, MaxAge: c.Authentication.OAuthOptions.AccessTokenMaxAge,
+		ReservedGroups: []string{c.Postern.Kube.DecidedGroup}, Metrics: l.authn,
 	}
 }
 

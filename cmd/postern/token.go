@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/config"
-	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // errNoSecret: a gateway without a configured secret signs with a random one, which nobody else knows.
@@ -38,18 +40,32 @@ func newTokenCommand() *cobra.Command {
 		if a.JWTSecret == "" {
 			return failure{errNoSecret}
 		}
-		token := authn.Token{Username: args[0], Issuer: a.OAuthOptions.Issuer, Life: a.OAuthOptions.AccessTokenMaxAge}
+		age := a.OAuthOptions.AccessTokenMaxAge
 		if command.Flags().Changed("life") {
 			if *life <= 0 {
 				return fmt.Errorf("--life must be positive, not %v", *life)
 			}
-			token.Life = *life
+			age = *life
 		}
-		text, err := authn.IssueToken([]byte(a.JWTSecret), token)
+		text, err := accessToken(&a, args[0], age)
 		if err != nil {
 			return failure{err}
 		}
 		return write(command.OutOrStdout(), []byte(text+"\n"))
 	}
 	return command
+}
+
+// accessToken is a token of user that is good for age; 0: for ever.
+func accessToken(a *config.Authentication, user string, age time.Duration) (string, error) {
+	keys, err := token.New(token.Options{Secret: []byte(a.JWTSecret), Issuer: a.OAuthOptions.Issuer})
+	if err != nil {
+		return "", err
+	}
+	c := &token.Claims{Kind: token.Access, Username: user}
+	c.Subject = user
+	if age > 0 {
+		c.Expiry = jwt.NewNumericDate(time.Now().Add(age))
+	}
+	return keys.Sign(c)
 }

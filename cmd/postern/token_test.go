@@ -10,21 +10,16 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authn"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // alice is the only account.
-type alice struct{}
+var alice = account.NewDirectory([]*account.Account{{Name: "alice", State: account.Active}})
 
-func (alice) Account(name string) *authn.Account {
-	if name != "alice" {
-		return nil
-	}
-	return &authn.Account{Name: name, State: authn.Active}
-}
-
-func token(t *testing.T, args ...string) (string, error) {
+func printed(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	command := newTokenCommand()
@@ -41,9 +36,15 @@ func TestTokenIsAccepted(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := authn.New(authn.Options{Users: alice{}, Secret: []byte("a secret of more than thirty-two bytes"), Issuer: "https://example.org", MaxAge: time.Hour})
+	keys, err := token.New(token.Options{Secret: []byte("a secret of more than thirty-two bytes"), Issuer: "https://example.org"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := new(token.Ring)
+	ring.Set(keys)
+	s := authn.New(authn.Options{Users: alice, Keys: ring, MaxAge: time.Hour})
 	for _, args := range [][]string{{"alice", "--config", file}, {"alice", "--config", file, "--life", "1m"}} {
-		out, err := token(t, args...)
+		out, err := printed(t, args...)
 		if err != nil || strings.Count(out, "\n") != 1 {
 			t.Fatalf("%q: %q, %v", args, out, err)
 		}
@@ -56,7 +57,7 @@ func TestTokenIsAccepted(t *testing.T) {
 			t.Errorf("%q: accepted as %q: %s", args, user, ctx.Response.Body())
 		}
 	}
-	if _, err := token(t, "alice", "--config", file, "--life", "-1m"); err == nil || exitCode(err) != exitUsage {
+	if _, err := printed(t, "alice", "--config", file, "--life", "-1m"); err == nil || exitCode(err) != exitUsage {
 		t.Errorf("negative life: %v", err)
 	}
 }
@@ -66,7 +67,7 @@ func TestTokenWithoutASecret(t *testing.T) {
 	if err := os.WriteFile(file, []byte("authentication:\n  multipleLogin: true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := token(t, "alice", "--config", file); err == nil || exitCode(err) != exitFailure || out != "" {
+	if out, err := printed(t, "alice", "--config", file); err == nil || exitCode(err) != exitFailure || out != "" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

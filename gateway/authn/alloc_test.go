@@ -14,12 +14,10 @@ import (
 
 // The steady state: the credentials have been seen before.
 func TestServingAllocatesNothing(t *testing.T) {
-	token, err := authn.IssueToken(secret, authn.Token{Username: "alice", Issuer: "kubesphere", Life: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := authn.New(options(people()))
-	for method, header := range map[string]string{authn.Anonymous: "", authn.Bearer: "Bearer " + token, authn.Basic: basicAuth("alice", "P@ss:word")} {
+	o := options(people())
+	text := issue(o.Keys, "alice", time.Hour)
+	s := authn.New(o)
+	for method, header := range map[string]string{authn.Anonymous: "", authn.Bearer: "Bearer " + text, authn.Basic: basicAuth("alice", "P@ss:word")} {
 		x := &exchange.Exchange{HTTP: new(fasthttp.RequestCtx)}
 		h := &x.HTTP.Request.Header
 		h.Set("Accept", "application/json")

@@ -4,12 +4,17 @@ package authn
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
+	"hash/maphash"
+	"math"
+	"strconv"
 	"time"
 
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/status"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // name is the stage's name in findings, logs and metrics.
@@ -25,29 +30,37 @@ const (
 // anonymous is who asks without credentials.
 var anonymous = &exchange.User{Name: "system:anonymous", Groups: []string{"system:unauthenticated"}, Method: Anonymous}
 
-// Options of the stage. They come from the section authentication of kubesphere.yaml and from postern.anonymous.
+// Sessions know which have ended.
+type Sessions interface {
+	// Ended says whether a session of the user has ended, or all that were issued at that time.
+	Ended(user, session string, issued time.Time) bool
+	// Epoch changes with every end.
+	Epoch() uint64
+}
+
+// Options of the stage. They come from the section authentication of kubesphere.yaml and from postern.
 type Options struct {
-	Users Users // nil: nobody has an account
+	Users account.Users // nil: nobody has an account
 	// AllowAnonymous lets requests without credentials pass as system:anonymous; else they are answered 401, except for
 	// paths that Open names. Open may be nil; it is there for the login itself.
 	AllowAnonymous bool
 	Open           func(path string) bool
 
-	Secret    []byte        // signs tokens (HS256); empty: a random one, so that no token of before is good
-	Issuer    string        // iss that tokens must have; empty: any
-	ClockSkew time.Duration // how far the clocks of issuer and gateway may differ
-	MaxAge    time.Duration // life of access tokens; with 0 they need no exp
+	Logins   *login.Checker // nil: one of its own, without throttle
+	Keys     *token.Ring    // nil: no token is good
+	Sessions Sessions       // nil: none ends before its time
+	Cache    *Cache         // of tokens; nil: one of its own
+	MaxAge   time.Duration  // life of access tokens; with 0 they need no exp
 
 	// ReservedGroups are groups that an account does not get by naming them, besides those that begin with `system:`.
 	ReservedGroups []string
 	Metrics        *Metrics // nil: not counted
 }
 
-// Stage fills an exchange's User, or answers 401. A new one starts with empty caches.
+// Stage fills an exchange's User, or answers 401.
 type Stage struct {
-	o      Options
-	basic  *basic
-	bearer *bearer
+	o     Options
+	users *users
 }
 
 var _ exchange.Stage = (*Stage)(nil)
@@ -55,15 +68,15 @@ var _ exchange.Stage = (*Stage)(nil)
 // New makes the stage.
 func New(o Options) *Stage {
 	if o.Users == nil {
-		o.Users = nobody{}
+		o.Users = (*account.Directory)(nil)
 	}
-	if len(o.Secret) == 0 {
-		o.Secret = make([]byte, 32)
-		_, _ = rand.Read(o.Secret) // never fails
+	if o.Logins == nil {
+		o.Logins = login.New(login.Options{Users: o.Users})
 	}
-	s := &Stage{o: o}
-	s.basic, s.bearer = newBasic(s), newBearer(s)
-	return s
+	if o.Cache == nil {
+		o.Cache = new(Cache)
+	}
+	return &Stage{o: o, users: &users{seed: maphash.MakeSeed()}}
 }
 
 // Name is "authn".
@@ -73,7 +86,7 @@ func (*Stage) Name() string { return name }
 // everywhere, also where none are needed: whoever sends them means to be somebody.
 func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 	c := scan(&x.HTTP.Request.Header)
-	user, method, err := s.identify(c, &x.Info)
+	user, method, err := s.identify(x, c)
 	s.o.Metrics.count(method, err)
 	if err != nil {
 		s.refuse(x, err)
@@ -92,19 +105,17 @@ var (
 	errScheme    = errors.New("unknown authorization scheme")
 	errMalformed = errors.New("malformed credentials")
 	errTooLong   = errors.New("credentials too long")
-	errPassword  = errors.New("wrong user name or password")
 	errNoAccount = errors.New("no such user")
 	errInactive  = errors.New("user is not active")
-	errBusy      = errors.New("too many passwords are being checked")
 )
 
 // identify says who asks, and by which method it was tried to find out.
-func (s *Stage) identify(c credentials, info *exchange.RequestInfo) (user *exchange.User, method string, err error) {
+func (s *Stage) identify(x *exchange.Exchange, c credentials) (user *exchange.User, method string, err error) {
 	if c.untrusted > maxUntrusted {
 		return nil, "other", errTooMany
 	}
 	if c.count == 0 {
-		if s.o.AllowAnonymous || s.o.Open != nil && s.o.Open(info.Path) {
+		if s.o.AllowAnonymous || s.o.Open != nil && s.o.Open(x.Info.Path) {
 			return anonymous, Anonymous, nil
 		}
 		return nil, Anonymous, errMissing
@@ -115,26 +126,38 @@ func (s *Stage) identify(c credentials, info *exchange.RequestInfo) (user *excha
 	scheme, rest, _ := bytes.Cut(c.authorization, []byte(" "))
 	switch {
 	case equalFold(scheme, "bearer"):
-		user, err = s.bearer.verify(bytes.Trim(rest, " "))
+		user, err = s.bearer(bytes.Trim(rest, " "))
 		return user, Bearer, err
 	case equalFold(scheme, "basic"):
-		user, err = s.basic.verify(bytes.Trim(rest, " "))
+		user, err = s.basic(x, bytes.Trim(rest, " "))
 		return user, Basic, err
 	}
 	return nil, "other", errScheme
 }
 
-// refuse answers 401, or 429 when passwords are not being checked for want of CPU.
+// refuse answers 401; 429 when passwords are not being checked, for want of CPU or after too many failures; 503 while
+// there is nothing to check tokens with: whoever was logged in still is.
 func (s *Stage) refuse(x *exchange.Exchange, err error) {
 	x.Handled = name
-	if errors.Is(err, errBusy) {
-		status.Write(x, status.TooManyRequests, "too many logins at once, please try again")
-		x.HTTP.Response.Header.Set("Retry-After", "1")
-	} else {
+	var throttled *login.Throttled
+	switch {
+	case errors.As(err, &throttled):
+		later(x, status.TooManyRequests, "too many failed logins, please try again later", throttled.RetryAfter)
+	case errors.Is(err, login.ErrBusy):
+		later(x, status.TooManyRequests, "too many logins at once, please try again", time.Second)
+	case errors.Is(err, token.ErrNoKeys):
+		later(x, status.ServiceUnavailable, "tokens cannot be checked yet, please try again", time.Second)
+	default:
 		status.Write(x, status.Unauthorized, "Unauthorized")
 		x.HTTP.Response.Header.Set("WWW-Authenticate", challenge(x))
 	}
 	x.Reason = err.Error()
+}
+
+// later refuses and says when to come again, in whole seconds, rounded up.
+func later(x *exchange.Exchange, reason status.Reason, message string, after time.Duration) {
+	status.Write(x, reason, message)
+	x.HTTP.Response.Header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
 }
 
 // challenge asks a browser that opens a page for a password. Everybody else hears of tokens: `Basic` in the answer to a

@@ -4,14 +4,19 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 // sign makes a token of any claims.
@@ -62,18 +67,20 @@ func TestBearer(t *testing.T) {
 		{"issued in the future", hs("iat", now+60), "issued in the future"},
 		{"another issuer", hs("iss", "somebody"), "invalid issuer"},
 		{"no issuer", hs("iss", nil), "invalid issuer"},
+		{"for somebody else", hs("aud", "another"), "somebody else"},
+		{"for the issuer", hs("aud", []string{"kubesphere"}), ""},
 		{"without end", hs("exp", nil), "without exp"},
 		{"static, expired", hs("token_type", "static_token", "exp", now-60), "expired"},
-		{"refresh token", hs("token_type", "refresh_token"), "not an access token"},
-		{"code", hs("token_type", "code"), "not an access token"},
-		{"id token", hs("token_type", "id_token"), "not an access token"},
-		{"no type", hs("token_type", nil), "not an access token"},
+		{"refresh token", hs("token_type", "refresh_token"), "token of another kind"},
+		{"code", hs("token_type", "code"), "token of another kind"},
+		{"id token", hs("token_type", "id_token"), "token of another kind"},
+		{"no type", hs("token_type", nil), "token of another kind"},
 		{"unknown user", hs("username", "bob"), "no such user"},
 		{"no user", hs("username", nil), "no such user"},
 		{"disabled user", hs("username", "dora"), "user is not active"},
 		{"another secret", sign(t, jose.HS256, []byte(strings.Repeat("x", 32)), with()), "cannot verify token"},
 		{"HS512", sign(t, jose.HS512, long, with()), "cannot parse token"},
-		{"RS256", sign(t, jose.RS256, rsaKey, with()), "cannot parse token"},
+		{"RS256", sign(t, jose.RS256, rsaKey, with()), "cannot verify token"},
 		{"none", none, "cannot parse token"},
 		{"cut off", hs()[:len(hs())-2], "token"},
 		{"not a token", "x", "cannot parse token"},
@@ -94,12 +101,13 @@ func TestBearer(t *testing.T) {
 
 func TestTokensFollowTheUser(t *testing.T) {
 	u := people()
-	s := authn.New(options(u))
-	token, err := authn.IssueToken(secret, authn.Token{Username: "alice", Issuer: "kubesphere", Life: time.Minute, Extra: map[string][]string{"k": {"v"}}})
+	o := options(u)
+	s := authn.New(o)
+	text, err := o.Keys.Keys().Sign(&token.Claims{Kind: token.Static, Username: "alice", Extra: map[string][]string{"k": {"v"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := func() answer { return ask(s, "/api", "Authorization", "Bearer "+token) }
+	request := func() answer { return ask(s, "/api", "Authorization", "Bearer "+text) }
 	first, again := request(), request()
 	if first.user == nil || first.user != again.user || first.user.Extra["k"][0] != "v" || first.user.UID != "u-1" {
 		t.Fatalf("%+v, then %+v", first.user, again.user)
@@ -110,10 +118,10 @@ func TestTokensFollowTheUser(t *testing.T) {
 	if got := request().user; got == nil || got.Groups[0] != "ops" || got.Extra["k"][0] != "v" {
 		t.Errorf("after a change of groups: %+v", got)
 	}
-	a.State = authn.Disabled
+	a.State = account.Disabled
 	u.put(a)
 	refused(t, request(), "user is not active")
-	a.State = authn.Active
+	a.State = account.Active
 	u.put(a)
 	if request().user == nil {
 		t.Error("not let in after being enabled")
@@ -122,24 +130,105 @@ func TestTokensFollowTheUser(t *testing.T) {
 	refused(t, request(), "no such user")
 }
 
-func TestSecrets(t *testing.T) {
-	if _, err := authn.IssueToken(nil, authn.Token{Username: "alice"}); err == nil {
-		t.Error("signed without a secret")
-	}
+func TestShortSecrets(t *testing.T) {
 	o := options(people())
-	o.Secret, o.MaxAge = []byte("short"), 0
-	token, err := authn.IssueToken(o.Secret, authn.Token{Username: "alice", Issuer: "kubesphere"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a := ask(authn.New(o), "/api", "Authorization", "Bearer "+token); a.user == nil {
+	o.Keys, o.MaxAge = ring(token.Options{Secret: []byte("short"), Issuer: "kubesphere"}), 0
+	if a := ask(authn.New(o), "/api", "Authorization", "Bearer "+issue(o.Keys, "alice", 0)); a.user == nil {
 		t.Errorf("short secret: %s", a.reason)
 	}
-	// What a zero-padded key must not mean: no secret at all is no key of zeros.
-	zeros, err := authn.IssueToken(make([]byte, 32), authn.Token{Username: "alice", Issuer: "kubesphere"})
+}
+
+func TestWithoutKeysTokensAreNotRefusedForGood(t *testing.T) {
+	o := options(people())
+	text := issue(o.Keys, "alice", time.Minute)
+	o.Keys = new(token.Ring)
+	a := ask(authn.New(o), "/api", "Authorization", "Bearer "+text)
+	if a.user != nil || a.resp.StatusCode() != 503 || string(a.resp.Header.Peek("Retry-After")) == "" {
+		t.Errorf("user %+v, %s", a.user, a.resp)
+	}
+}
+
+// sessions are ended by tests.
+type sessions struct {
+	epoch atomic.Uint64
+	ended sync.Map // by session
+}
+
+func (s *sessions) Epoch() uint64 { return s.epoch.Load() }
+
+func (s *sessions) Ended(_, session string, _ time.Time) bool {
+	_, ended := s.ended.Load(session)
+	return ended
+}
+
+func (s *sessions) end(session string) {
+	s.ended.Store(session, true)
+	s.epoch.Add(1)
+}
+
+func TestEndedSessionsAreRefusedAtOnce(t *testing.T) {
+	o, ended := options(people()), new(sessions)
+	o.Sessions = ended
+	s := authn.New(o)
+	request := func(session string) answer {
+		text, err := o.Keys.Keys().Sign(&token.Claims{Kind: token.Static, Username: "alice", Session: session, Claims: jwt.Claims{IssuedAt: jwt.NewNumericDate(time.Unix(1, 0)), ID: "1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ask(s, "/api", "Authorization", "Bearer "+text)
+	}
+	for _, session := range []string{"a", "b"} {
+		if a := request(session); a.user == nil {
+			t.Fatalf("%s: %s", session, a.reason)
+		}
+	}
+	ended.end("a")
+	for range 2 {
+		refused(t, request("a"), "session has ended")
+		if a := request("b"); a.user == nil {
+			t.Errorf("another session: %s", a.reason)
+		}
+	}
+	s = authn.New(o) // a reload
+	refused(t, request("a"), "session has ended")
+}
+
+// A reload must neither forget what was verified nor keep what it would refuse.
+func TestReloads(t *testing.T) {
+	o := options(people())
+	o.Cache = new(authn.Cache)
+	endless, good := issue(o.Keys, "alice", 0), issue(o.Keys, "sly", time.Hour)
+	request := func(o authn.Options, text string) answer {
+		return ask(authn.New(o), "/api", "Authorization", "Bearer "+text)
+	}
+	allowed := o
+	allowed.MaxAge = 0
+	if a := request(allowed, endless); a.user == nil {
+		t.Fatal(a.reason)
+	}
+	refused(t, request(o, endless), "without exp")
+	first := request(o, good)
+	if first.user == nil || slices.Contains(first.user.Groups, "postern:decided") {
+		t.Fatalf("%+v", first)
+	}
+	other := o
+	other.ReservedGroups = []string{"ops"}
+	if a := request(other, good); a.user == nil || slices.Contains(a.user.Groups, "ops") || !slices.Contains(a.user.Groups, "postern:decided") {
+		t.Errorf("with other reserved groups: %+v", a.user)
+	}
+	same, err := token.New(token.Options{Secret: secret, Issuer: "kubesphere", Skew: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Secret = nil
-	refused(t, ask(authn.New(o), "/api", "Authorization", "Bearer "+zeros), "cannot verify token")
+	before := o.Keys.Keys()
+	o.Keys.Set(same)
+	if o.Keys.Keys() != before {
+		t.Error("a reload of the same keys has forgotten what was verified")
+	}
+	gone, err := token.New(token.Options{Secret: []byte(strings.Repeat("x", 32)), Issuer: "kubesphere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Keys.Set(gone)
+	refused(t, request(o, good), "cannot verify token")
 }

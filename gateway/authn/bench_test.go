@@ -11,12 +11,10 @@ import (
 )
 
 func BenchmarkServe(b *testing.B) {
-	token, err := authn.IssueToken(secret, authn.Token{Username: "alice", Issuer: "kubesphere", Life: time.Hour})
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := authn.New(options(people()))
-	for _, c := range []struct{ name, header string }{{"anonymous", ""}, {"bearer", "Bearer " + token}, {"basic", basicAuth("alice", "P@ss:word")}} {
+	o := options(people())
+	text := issue(o.Keys, "alice", time.Hour)
+	s := authn.New(o)
+	for _, c := range []struct{ name, header string }{{"anonymous", ""}, {"bearer", "Bearer " + text}, {"basic", basicAuth("alice", "P@ss:word")}} {
 		b.Run(c.name, func(b *testing.B) {
 			x := &exchange.Exchange{HTTP: new(fasthttp.RequestCtx)}
 			h := &x.HTTP.Request.Header

@@ -3,9 +3,13 @@ package authn
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 	"sync/atomic"
+	"time"
 
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/token"
 )
 
 const (
@@ -13,25 +17,35 @@ const (
 	cacheWays = 4
 )
 
-// cache keeps what has been verified, so that a password is hashed once a minute and a signature checked once. It holds at
-// most 8,192 entries of some 300 bytes: a new one takes the place of the one in its set that would expire first. Only
-// verified credentials get in, so strangers cannot push anybody out. Credentials themselves are not kept.
-type cache [cacheSets][cacheWays]atomic.Pointer[entry]
+// Cache keeps which tokens have been verified, so that a signature is checked once. It holds at most 8,192 entries of some
+// 400 bytes: a new one takes the place of the one in its set that would expire first. Only verified tokens get in, so
+// strangers cannot push anybody out. Tokens themselves are not kept. It outlives configurations: entries say under which
+// keys and by which stage they were made.
+type Cache [cacheSets][cacheWays]atomic.Pointer[entry]
 
 // entry is immutable.
 type entry struct {
 	key     [sha256.Size]byte
 	expires int64 // Unix nanoseconds
-	account *Account
+	// What the token says, and the keys that vouch for it.
+	keys          *token.Keys
+	name, session string
+	issued        time.Time
+	endless       bool
+	extra         map[string][]string
+	// Who that is to a stage, as far as sessions had ended at epoch.
+	stage   *Stage
+	epoch   uint64
+	account *account.Account
 	user    *exchange.User
 }
 
-func (c *cache) set(key *[sha256.Size]byte) *[cacheWays]atomic.Pointer[entry] {
+func (c *Cache) set(key *[sha256.Size]byte) *[cacheWays]atomic.Pointer[entry] {
 	return &c[binary.LittleEndian.Uint64(key[:])%cacheSets]
 }
 
 // get is the entry of key if it is good at time now, else nil. It takes no lock.
-func (c *cache) get(key *[sha256.Size]byte, now int64) *entry {
+func (c *Cache) get(key *[sha256.Size]byte, now int64) *entry {
 	set := c.set(key)
 	for i := range set {
 		if e := set[i].Load(); e != nil && e.key == *key && now < e.expires {
@@ -42,7 +56,7 @@ func (c *cache) get(key *[sha256.Size]byte, now int64) *entry {
 }
 
 // put stores e. Of two that are stored at once in one set one may be lost, which costs a verification.
-func (c *cache) put(e *entry) {
+func (c *Cache) put(e *entry) {
 	set := c.set(&e.key)
 	victim, soonest := 0, int64(0)
 	for i := range set {
@@ -56,4 +70,30 @@ func (c *cache) put(e *entry) {
 		}
 	}
 	set[victim].Store(e)
+}
+
+// userSlots is how many users are kept ready: some 300 bytes each.
+const userSlots = 4096
+
+// users keep accounts as users of one stage, so that none is made for each request. Of two accounts with one slot the
+// later stays.
+type users struct {
+	seed  maphash.Seed
+	slots [userSlots]atomic.Pointer[ready]
+}
+
+type ready struct {
+	account *account.Account
+	user    *exchange.User
+}
+
+// of is a as a user who has shown who they are by method.
+func (u *users) of(s *Stage, a *account.Account, method string) *exchange.User {
+	slot := &u.slots[(maphash.String(u.seed, a.Name)+uint64(len(method)))%userSlots]
+	if r := slot.Load(); r != nil && r.account == a && r.user.Method == method {
+		return r.user
+	}
+	r := &ready{a, s.user(a, method, nil)}
+	slot.Store(r)
+	return r.user
 }

@@ -90,7 +90,7 @@ func FuzzDecodeList(f *testing.F) {
 		p := new(Stores)
 		_, _ = decodeList(strings.NewReader(text), false, func(o *object, err error) {
 			if err == nil {
-				account(o)
+				userAccount(o)
 				binding(o)
 				namespace(o)
 				p.role(o)

@@ -2,7 +2,7 @@
 // namespace is in. It lists and watches with client-go's connection settings and nothing else of it: objects are decoded
 // into the few fields that are used, so that no whole object is ever held.
 //
-// Its memory is bounded by the cluster: some 200 bytes for a user, 150 for a namespace, 300 for a binding, 100 for a role
+// Its memory is bounded by the cluster: some 500 bytes for a user, 150 for a namespace, 300 for a binding, 100 for a role
 // (equal rules are stored once), plus the index, see authz.Index. While reading, one object of up to 8 MiB is in memory
 // for each kind.
 package kube
@@ -18,7 +18,7 @@ import (
 	"github.com/rs/zerolog"
 	"k8s.io/client-go/rest"
 
-	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authz"
 )
 
@@ -33,13 +33,13 @@ type Options struct {
 type Stores struct {
 	log      zerolog.Logger
 	client   *client
-	users    *store[authn.Account]
+	users    *store[account.Account]
 	bindings [4]*store[authz.Binding] // global, workspace, cluster, namespace
 	roles    [4]*store[authz.Role]    // the same
 	spaces   *store[space]
 	feeds    []feed
 
-	accounts atomic.Pointer[map[string]*authn.Account]
+	accounts atomic.Pointer[account.Directory]
 	index    atomic.Pointer[snapshot]
 
 	dirty      chan struct{}
@@ -68,7 +68,6 @@ func New(o Options) (*Stores, error) {
 		return nil, err
 	}
 	p := &Stores{log: o.Log, client: c, dirty: make(chan struct{}, 1)}
-	p.accounts.Store(&map[string]*authn.Account{})
 	p.index.Store(&snapshot{changed: make(chan struct{})})
 	p.addFeeds()
 	return p, nil
@@ -82,7 +81,7 @@ const (
 // addFeeds makes a store and a feed for each kind.
 func (p *Stores) addFeeds() {
 	rules := func() { p.changed(&p.rulesDirty) }
-	p.users = addFeed(p, iam, "users", account, func() { p.changed(&p.usersDirty) })
+	p.users = addFeed(p, iam, "users", userAccount, func() { p.changed(&p.usersDirty) })
 	p.roles[0] = addFeed(p, iam, "globalroles", p.role, rules)
 	p.roles[1] = addFeed(p, iam, "workspaceroles", p.role, rules)
 	p.roles[2] = addFeed(p, rbac, "clusterroles", p.role, rules)
@@ -106,8 +105,18 @@ func (p *Stores) Run(ctx context.Context) error {
 	return nil
 }
 
-// Account implements authn.Users.
-func (p *Stores) Account(name string) *authn.Account { return (*p.accounts.Load())[name] }
+var _ account.Users = (*Stores)(nil)
+
+// Account implements account.Users.
+func (p *Stores) Account(name string) *account.Account { return p.accounts.Load().Account(name) }
+
+// ByEmail implements account.Users.
+func (p *Stores) ByEmail(email string) *account.Account { return p.accounts.Load().ByEmail(email) }
+
+// ByProvider implements account.Users.
+func (p *Stores) ByProvider(provider, uid string) *account.Account {
+	return p.accounts.Load().ByProvider(provider, uid)
+}
 
 // snapshot is an index, and a channel that is closed when there is a newer one.
 type snapshot struct {
@@ -200,12 +209,7 @@ func (p *Stores) rebuild() {
 		return
 	}
 	if users {
-		all := p.users.all()
-		m := make(map[string]*authn.Account, len(all))
-		for _, a := range all {
-			m[a.Name] = a
-		}
-		p.accounts.Store(&m)
+		p.accounts.Store(account.NewDirectory(p.users.all()))
 	}
 	if rules {
 		next := &snapshot{authz.Build(p.Index(), p.objects()), make(chan struct{})}

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
-	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/exchange"
 )
@@ -119,7 +119,7 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 		t.Error(err)
 	}
 	a := p.Account("alice")
-	if a == nil || a.State != authn.Active || a.UID != "uid-alice" || a.PasswordHash != "$2a$10$x" || len(a.Groups) != 1 || a.Groups[0] != "devs" {
+	if a == nil || a.State != account.Active || a.UID != "uid-alice" || a.PasswordHash != "$2a$10$x" || len(a.Groups) != 1 || a.Groups[0] != "devs" {
 		t.Errorf("account %+v", a)
 	}
 	if p.Account("bob") != nil {
@@ -146,7 +146,7 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 	s.put(path("clusterroles"), "reader", "", strings.ReplaceAll(pods, "pods", "secrets"))
 	await(t, "a changed role and a new binding count", func() bool { return may(p, "nora", "secrets", "ns1") && !may(p, "anybody", "nodes", "") })
 	s.put(path("users"), "alice", "", `"spec":{"groups":["devs"],"password":"$2a$10$x"},"status":{"state":"Disabled"}`)
-	await(t, "alice is disabled", func() bool { return p.Account("alice").State == authn.Disabled })
+	await(t, "alice is disabled", func() bool { return p.Account("alice").State == account.Disabled })
 	s.put(path("namespaces"), "ns1", "kubesphere.io/workspace=ws2", "")
 	await(t, "the namespace has left the workspace", func() bool { return !may(p, "wanda", "pods", "ns1") })
 	changed := p.Changed()

@@ -3,7 +3,7 @@ package kube
 import (
 	"encoding/json"
 
-	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authz"
 )
 
@@ -19,8 +19,11 @@ type object struct {
 		Annotations     map[string]string `json:"annotations"`
 	} `json:"metadata"`
 	Spec struct {
-		Groups   []string `json:"groups"`
-		Password string   `json:"password"`
+		Email       string   `json:"email"`
+		Lang        string   `json:"lang"`
+		DisplayName string   `json:"displayName"`
+		Groups      []string `json:"groups"`
+		Password    string   `json:"password"`
 	} `json:"spec"`
 	Status struct {
 		State string `json:"state"`
@@ -43,8 +46,24 @@ const workspaceLabel = "kubesphere.io/workspace"
 // regoAnnotation holds a policy that upstream asks before a role's rules, and that may only allow more than they do.
 const regoAnnotation = "iam.kubesphere.io/rego-override"
 
-func account(o *object) *authn.Account {
-	return &authn.Account{Name: o.Metadata.Name, UID: o.Metadata.UID, PasswordHash: o.Spec.Password, Groups: o.Spec.Groups, State: o.Status.State}
+// Labels of a user that an identity provider knows, and who that is there.
+const (
+	providerLabel    = "iam.kubesphere.io/identify-provider"
+	providerUIDLabel = "iam.kubesphere.io/origin-uid"
+)
+
+// userAccount is a user. One without a state is Active once there is a way to log in: with a password that has been hashed, or
+// by an identity provider. Nobody but the gateway looks after users, and it has nothing else to wait for.
+func userAccount(o *object) *account.Account {
+	a := &account.Account{
+		Name: o.Metadata.Name, UID: o.Metadata.UID, Email: o.Spec.Email, Lang: o.Spec.Lang, DisplayName: o.Spec.DisplayName,
+		PasswordHash: o.Spec.Password, Groups: o.Spec.Groups, State: o.Status.State,
+		Provider: o.Metadata.Labels[providerLabel], ProviderUID: o.Metadata.Labels[providerUIDLabel],
+	}
+	if a.State == "" && (a.Hashed() || a.Provider != "") {
+		a.State = account.Active
+	}
+	return a
 }
 
 // role takes the rules and leaves a Rego policy out: without it nobody may do more.

@@ -5,37 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/exchange"
 )
 
-// States of an account. The empty one is that of a user whom nobody has looked at yet: it may not log in either.
-const (
-	Active            = "Active"
-	Disabled          = "Disabled"
-	AuthLimitExceeded = "AuthLimitExceeded"
-)
-
-// Account is what is known of a user. Accounts are immutable: a change is a new one.
-type Account struct {
-	Name, UID    string
-	PasswordHash string // bcrypt
-	Groups       []string
-	State        string
-}
-
-// Users knows accounts.
-type Users interface {
-	// Account is nil if nobody has that name. It does not keep name and allocates nothing.
-	Account(name string) *Account
-}
-
-type nobody struct{}
-
-func (nobody) Account(string) *Account { return nil }
-
-// User is the account as somebody who asks. Of its groups those stay away that only the platform gives: whoever may edit
+// user is the account as somebody who asks. Of its groups those stay away that only the platform gives: whoever may edit
 // users could otherwise make them system:masters.
-func (s *Stage) user(a *Account, method string, extra map[string][]string) *exchange.User {
+func (s *Stage) user(a *account.Account, method string, extra map[string][]string) *exchange.User {
 	groups := make([]string, 0, len(a.Groups)+1)
 	for _, g := range a.Groups {
 		if g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(s.o.ReservedGroups, g) {
@@ -56,7 +32,7 @@ func (s *Stage) Lookup(name string) (*exchange.User, error) {
 	if a == nil {
 		return nil, fmt.Errorf("cannot find user %q: %w", name, errNoAccount)
 	}
-	if a.State != Active {
+	if a.State != account.Active {
 		return nil, fmt.Errorf("cannot act as user %q in state %q: %w", name, a.State, errInactive)
 	}
 	return s.user(a, "", nil), nil
