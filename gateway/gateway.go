@@ -146,6 +146,9 @@ func (g *Gateway) Addresses(ctx context.Context) (Addresses, error) {
 func (g *Gateway) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
 	c := g.current.Load().config
+	if err := g.openSessions(c.Postern.Sessions.JournalFile); err != nil {
+		return err
+	}
 	sockets, err := listen(ctx, c)
 	if err != nil {
 		return err

@@ -121,6 +121,7 @@ func (c *cluster) configuration(t *testing.T) *config.Config {
 	o.Authorization.Mode = "AlwaysAllow"
 	o.Postern.Listen.Address, o.Postern.Admin.Address = "127.0.0.1:0", "127.0.0.1:0"
 	o.Postern.Modules.Dir, o.Postern.Modules.CacheDir = filepath.Join(dir, "modules"), filepath.Join(dir, "cache")
+	o.Postern.Sessions.JournalFile = filepath.Join(dir, "sessions.journal")
 	o.Postern.Admin.TokenFile = filepath.Join(dir, "admin.token")
 	o.Postern.DrainTimeout = 10 * time.Second
 	o.Postern.Anonymous.Allow = true

@@ -25,7 +25,9 @@ type Keeper struct {
 	memory   *memory
 	failures *failures
 	settings atomic.Pointer[Settings]
-	changed  sync.Mutex // one Configure at a time
+	changed  sync.Mutex  // one Configure at a time
+	journal  *journal    // nil: none, as long as nobody has opened one
+	unkept   atomic.Bool // the journal cannot be written
 }
 
 var _ Store = (*Keeper)(nil)
@@ -36,6 +38,29 @@ func New(o Options) *Keeper {
 	k.metrics.watch(k)
 	k.Configure(o.Settings)
 	return k
+}
+
+// Open has k know what the journal at path says, and keep it there. It is called before others use k, once at most.
+func (k *Keeper) Open(path string) error {
+	j, damaged, err := openJournal(path, k.memory, k.journalFails)
+	if err != nil {
+		return err
+	}
+	k.journal = j
+	if damaged > 0 {
+		k.log.Warn().Str("file", path).Int("lines", damaged).Msg("the journal of sessions has lines that cannot be read: what they ended may be alive")
+	}
+	return nil
+}
+
+// journalFails logs the first of several errors, and the end of them.
+func (k *Keeper) journalFails(err error) {
+	switch was := k.unkept.Swap(err != nil); {
+	case err != nil && !was:
+		k.log.Error().Err(err).Msg("sessions that end now are in force, and forgotten should the gateway end before this is mended")
+	case err == nil && was:
+		k.log.Info().Msg("the journal of sessions is written again")
+	}
 }
 
 // Configure makes s what k does from now on.
@@ -63,7 +88,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // Close ends what works behind.
-func (k *Keeper) Close() error { return nil }
+func (k *Keeper) Close() error {
+	if k.journal == nil {
+		return nil
+	}
+	return k.journal.end()
+}
 
 // Ended says whether a token is over before its time. See Store.
 func (k *Keeper) Ended(user, session string, issued time.Time) bool {
@@ -104,12 +134,27 @@ func (k *Keeper) EndOlder(ctx context.Context, user, session string, until time.
 }
 
 // end has r in force in this process, then stored.
-func (k *Keeper) end(_ context.Context, r record) error {
+func (k *Keeper) end(ctx context.Context, r record) error {
 	if err := r.check(); err != nil {
 		return err
 	}
 	_, err := k.memory.learn(r, time.Now().UnixMilli())
+	if err == nil {
+		err = k.keep(ctx, r)
+	}
 	k.metrics.end(r.kind, err)
+	return err
+}
+
+// keep has r on the disk, should the gateway end. Without Redis that is all there is.
+func (k *Keeper) keep(ctx context.Context, r record) error {
+	if k.journal == nil {
+		return nil
+	}
+	err := k.journal.append(ctx, r)
+	if k.settings.Load().Local {
+		return nil // it is counted and logged
+	}
 	return err
 }
 
@@ -126,8 +171,12 @@ func (k *Keeper) Once(ctx context.Context, id string, until time.Time) (first bo
 	return first, nil
 }
 
-func (k *Keeper) claim(_ context.Context, r record) (bool, error) {
-	return k.memory.claim(r.id, r.until, time.Now().UnixMilli())
+func (k *Keeper) claim(ctx context.Context, r record) (bool, error) {
+	first, err := k.memory.claim(r.id, r.until, time.Now().UnixMilli())
+	if err == nil && first {
+		err = k.keep(ctx, r)
+	}
+	return first, err
 }
 
 // forever stands for tokens without end: the year 2109.

@@ -30,6 +30,7 @@ func GatewayServer(e Env, config string, settings GatewaySettings) (Component, e
 		"Admin":    e.Address(GatewayAdmin),
 		"Cert":     e.PKI(certificateServing + ".crt"),
 		"Key":      e.PKI(certificateServing + ".key"),
+		"Journal":  filepath.Join(e.Dir, "sessions.journal"),
 		"Cache":    filepath.Join(e.Root, ".postern", "wasm-cache"),
 	})
 	if err != nil {
