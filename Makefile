@@ -20,13 +20,18 @@ run: stack ## a Kubernetes API with fake nodes, and Postern in front of it (KUBE
 	@exec $(STACK) up --kubeconfig "$(KUBECONFIG)" --prometheus "$(PROMETHEUS)"
 
 .PHONY: deps
-deps: toolchain ## fetch and build what `run` and the tests need, without starting anything
+deps: toolchain servers ## fetch and build what `run` and the tests need, without starting anything
 	@exec $(STACK) build
 
 # clang, rustc and asc for modules that are not written in Go: Debian packages and npm's, unpacked into .postern/toolchain.
 .PHONY: toolchain
 toolchain: stack ## fetch the compilers of modules in C, Rust and AssemblyScript (once, under a minute)
 	@exec $(STACK) toolchain
+
+# OpenLDAP, which the tests of gateway/idp start: a Debian package, unpacked into .postern/servers.
+.PHONY: servers
+servers: stack ## fetch the servers that tests start for themselves (once, seconds)
+	@exec $(STACK) servers
 
 # Versions of the tools are pinned here, not in go.mod: it is the product's.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -47,11 +52,11 @@ build: ## build the program and the modules into .postern
 check: vet unit ## the quick inner loop: vet and unit tests
 
 .PHONY: unit
-unit: toolchain ## unit tests
+unit: toolchain servers ## unit tests
 	@go test $(UNIT)
 
 .PHONY: race
-race: toolchain ## unit tests with the race detector
+race: toolchain servers ## unit tests with the race detector
 	@go test -race $(UNIT)
 
 .PHONY: e2e

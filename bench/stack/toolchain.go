@@ -15,6 +15,16 @@ import (
 // Toolchain fetches the compilers that modules in C, Rust and AssemblyScript are built with into .postern/toolchain of the
 // repository, and starts nothing.
 func Toolchain(ctx context.Context, options Options) error {
+	return fetch(options, "toolchain", func(b *build.Builder, dir string) error { return b.Toolchain(ctx, dir) })
+}
+
+// Servers fetches the servers that tests start for themselves into .postern/servers of the repository, and starts nothing.
+func Servers(ctx context.Context, options Options) error {
+	return fetch(options, "servers", func(b *build.Builder, dir string) error { return b.Servers(ctx, dir) })
+}
+
+// fetch has work fill a folder of .postern.
+func fetch(options Options, folder string, work func(b *build.Builder, dir string) error) error {
 	root, err := findRoot()
 	if err != nil {
 		return err
@@ -27,5 +37,5 @@ func Toolchain(ctx context.Context, options Options) error {
 	group := proc.NewGroup(logs)
 	out := &console{out: options.Out, start: time.Now()}
 	b := &build.Builder{Root: root, Bin: bin, Group: group, Say: out.Say}
-	return errors.Join(b.Toolchain(ctx, filepath.Join(root, ".postern", "toolchain")), group.Stop())
+	return errors.Join(work(b, filepath.Join(root, ".postern", folder)), group.Stop())
 }

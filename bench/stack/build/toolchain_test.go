@@ -14,7 +14,7 @@ func TestNeededPackages(t *testing.T) {
 		"libclang-common-19-dev": true, "libclang-rt-14-dev-wasm32": true, "libclang-cpp14": true, "libllvm19": true, "libz3-4": true,
 		"clang": false, "npm": false, "libstd-rust-dev": false, "gcc": false, "libc6": false, "libc6-dev": false, "binutils": false, "python3": false, "libstdc++6": false,
 	} {
-		if needed.MatchString(name) != want {
+		if compilers.needed.MatchString(name) != want {
 			t.Errorf("%s: needed is %v", name, !want)
 		}
 	}
@@ -45,7 +45,7 @@ func TestToolchainSum(t *testing.T) {
 // TestWrappers: each command finds its tree beside itself, wherever that has been moved.
 func TestWrappers(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a folder")
-	if err := writeWrappers(filepath.Join(dir, "bin")); err != nil {
+	if err := writeWrappers(filepath.Join(dir, "bin"), wrappers); err != nil {
 		t.Fatal(err)
 	}
 	for name := range wrappers {

@@ -15,6 +15,7 @@ import (
 const help = `usage: stack up [flags]
        stack build [flags]    builds and fetches what up needs, and starts nothing
        stack toolchain        fetches the compilers of C, Rust and AssemblyScript that modules are built and tested with
+       stack servers          fetches the servers that tests start for themselves: OpenLDAP
 
 Starts a real Kubernetes control plane with fake nodes, metrics and Prometheus on loopback, and Postern in front of it.
 SIGINT or SIGTERM stops everything. Flags:
@@ -33,7 +34,9 @@ func main() {
 		fmt.Fprint(os.Stderr, help)
 		flags.PrintDefaults()
 	}
-	commands := map[string]func(context.Context, stack.Options) error{"up": stack.Up, "build": stack.Build, "toolchain": stack.Toolchain}
+	commands := map[string]func(context.Context, stack.Options) error{
+		"up": stack.Up, "build": stack.Build, "toolchain": stack.Toolchain, "servers": stack.Servers,
+	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		flags.Usage()
 		os.Exit(2)
