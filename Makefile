@@ -28,7 +28,7 @@ deps: toolchain servers ## fetch and build what `run` and the tests need, withou
 toolchain: stack ## fetch the compilers of modules in C, Rust and AssemblyScript (once, under a minute)
 	@exec $(STACK) toolchain
 
-# OpenLDAP, which the tests of gateway/idp start: a Debian package, unpacked into .postern/servers.
+# OpenLDAP and Redis, which the tests of gateway/idp and gateway/session start: Debian packages, unpacked into .postern/servers.
 .PHONY: servers
 servers: stack ## fetch the servers that tests start for themselves (once, seconds)
 	@exec $(STACK) servers

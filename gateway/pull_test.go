@@ -76,7 +76,7 @@ func TestPullByConfiguration(t *testing.T) {
 	}
 	g.says(t, "two")
 	reg.Close()
-	again := run(t, changed(first, func(*config.Config) {})).ready()
+	again := run(t, changed(first, func(o *config.Config) { o.Postern.Sessions.JournalFile = filepath.Join(artifacts, "sessions.journal") })).ready()
 	again.says(t, "two")
 	if err := again.Reload(t.Context(), changed(first, func(o *config.Config) { o.Postern.Modules.Pull = nil })); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 const help = `usage: stack up [flags]
        stack build [flags]    builds and fetches what up needs, and starts nothing
        stack toolchain        fetches the compilers of C, Rust and AssemblyScript that modules are built and tested with
-       stack servers          fetches the servers that tests start for themselves: OpenLDAP
+       stack servers          fetches the servers that tests start for themselves: OpenLDAP and Redis
 
 Starts a real Kubernetes control plane with fake nodes, metrics and Prometheus on loopback, and Postern in front of it.
 SIGINT or SIGTERM stops everything. Flags:
