@@ -1,0 +1,12 @@
+// Package types lists the types of identity providers that there are.
+package types
+
+import (
+	"github.com/posternhq/postern/gateway/idp"
+	"github.com/posternhq/postern/gateway/idp/ldap"
+)
+
+// All are the types, one a line.
+var All = []idp.Type{
+	ldap.Type,
+}
