@@ -175,23 +175,20 @@ func (s *Set) Close() {
 	}
 }
 
-// Names are the names of the providers that browsers are sent to, in the order of the configuration.
-func (s *Set) Names() (all []string) {
-	for _, e := range s.entries {
-		if _, ok := e.provider.(OAuthProvider); ok {
-			all = append(all, e.Name)
-		}
-	}
-	return all
+// Info is a provider as people choose it.
+type Info struct {
+	Name  string
+	Pages bool // has pages of its own, to which browsers are sent; else it takes passwords
 }
 
-// OAuth is the provider of that name that browsers are sent to; nil: there is none.
-func (s *Set) OAuth(name string) OAuthProvider {
-	if e := s.find(name); e != nil {
-		p, _ := e.provider.(OAuthProvider)
-		return p
+// Providers are all there are, in the order of the configuration.
+func (s *Set) Providers() []Info {
+	all := make([]Info, len(s.entries))
+	for i, e := range s.entries {
+		_, pages := e.provider.(OAuthProvider)
+		all[i] = Info{e.Name, pages}
 	}
-	return nil
+	return all
 }
 
 func (s *Set) find(name string) *entry {

@@ -104,7 +104,7 @@ func (c *Client) JSON(ctx context.Context, address, token string, v any) error {
 func (c *Client) Get(ctx context.Context, address, token, accept string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask an identity provider: %w", cause(err))
+		return nil, fmt.Errorf("cannot ask an identity provider: %w", Cause(err))
 	}
 	request.Header.Set("Accept", accept)
 	if token != "" {
@@ -112,11 +112,11 @@ func (c *Client) Get(ctx context.Context, address, token, accept string) ([]byte
 	}
 	response, err := c.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("cannot ask %s: %w: %w", request.URL.Host, idp.ErrUnavailable, cause(err))
+		return nil, fmt.Errorf("cannot ask %s: %w: %w", request.URL.Host, idp.ErrUnavailable, Cause(err))
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: %s answers %s", verdict(response.StatusCode), request.URL.Host, response.Status)
+		return nil, fmt.Errorf("%w: %s answers %s", Verdict(response.StatusCode), request.URL.Host, response.Status)
 	}
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
@@ -125,8 +125,8 @@ func (c *Client) Get(ctx context.Context, address, token, accept string) ([]byte
 	return data, nil
 }
 
-// cause is err without the URL, whose query may be a secret.
-func cause(err error) error {
+// Cause is err without the URL, whose query may be a secret.
+func Cause(err error) error {
 	var e *url.Error
 	if errors.As(err, &e) {
 		return e.Err
@@ -134,8 +134,8 @@ func cause(err error) error {
 	return err
 }
 
-// verdict is what a status other than 200 means.
-func verdict(status int) error {
+// Verdict is what a status other than 200 means.
+func Verdict(status int) error {
 	if status >= 500 || status == http.StatusTooManyRequests {
 		return idp.ErrUnavailable
 	}
