@@ -3,10 +3,16 @@ package types
 
 import (
 	"github.com/posternhq/postern/gateway/idp"
+	"github.com/posternhq/postern/gateway/idp/cas"
+	"github.com/posternhq/postern/gateway/idp/github"
+	"github.com/posternhq/postern/gateway/idp/gitlab"
 	"github.com/posternhq/postern/gateway/idp/ldap"
 )
 
 // All are the types, one a line.
 var All = []idp.Type{
+	cas.Type,
+	github.Type,
+	gitlab.Type,
 	ldap.Type,
 }
