@@ -18,6 +18,8 @@ type Postern struct {
 	Backends       map[string]Backend `json:"backends" doc:"HTTP services that modules may be granted, by name"`
 	Filters        []Filter           `json:"filters" doc:"what looks at requests and answers on their way, in this order"`
 	Sessions       Sessions           `json:"sessions" doc:"ended sessions and failed logins; where they are shared is cache.type"`
+	Namespace      string             `json:"namespace" default:"kubesphere-system" restart:"true" doc:"where Secrets of the gateway's own are: keys, the first administrator's password"`
+	FirstAdmin     FirstAdmin         `json:"firstAdmin" doc:"who may do everything on a platform that has no user yet"`
 	Anonymous      Anonymous          `json:"anonymous" doc:"requests without credentials"`
 	TrustedProxies []netip.Prefix     `json:"trustedProxies" doc:"networks whose X-Forwarded-For is believed, as 10.0.0.0/8"`
 }
@@ -87,6 +89,12 @@ type Backend struct {
 	URL     string        `json:"url" check:"url" doc:"base URL, its path is kept"`
 	Timeout time.Duration `json:"timeout" default:"30s" check:"positive" doc:"until the response's headers"`
 	CAFile  string        `json:"caFile" doc:"PEM bundle instead of the system's"`
+}
+
+// FirstAdmin is made once, on a platform without any user, with the role platform-admin.
+type FirstAdmin struct {
+	Name string `json:"name" default:"admin" restart:"true" doc:"the user's name; empty: none is made"`
+	From string `json:"from" default:"postern-admin" restart:"true" doc:"Secret in postern.namespace whose key password is the password; without it one is made and printed once"`
 }
 
 // Anonymous says what happens to requests without credentials.

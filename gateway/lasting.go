@@ -6,6 +6,7 @@ import (
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/session"
@@ -26,6 +27,7 @@ type lasting struct {
 	signers    *signers          // each configuration's own: keys are read again with it
 	pulls      *pulls
 	sessions   session.Settings // of the one store
+	history    keeper.History   // of logins
 	keys       *token.Keys      // of tokens
 }
 
@@ -34,6 +36,7 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 	old := l.current.Load()
 	n := *old
 	n.authorizer = authz.NewAuthorizer(c.Authorization.Mode, l.platform)
+	n.history = history(c)
 	n.limiter(c.Postern.Limits)
 	var err error
 	if n.signers, err = readSigners(c); err != nil {
@@ -71,6 +74,7 @@ func (l *longLived) use(n *lasting) {
 	l.retired = append(l.retired, old.closers(n)...)
 	l.engine.SetServices(n.services.forModules())
 	l.sessions.Configure(n.sessions)
+	l.keeper.SetHistory(n.history)
 	l.keys.Set(n.keys)
 }
 

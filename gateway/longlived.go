@@ -17,6 +17,7 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/filter/kinds"
+	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/module"
@@ -31,6 +32,7 @@ import (
 type longLived struct {
 	cluster  *rest.Config
 	platform *kube.Stores
+	keeper   *keeper.Keeper
 	observe  *observe.Stage
 	engine   *module.Engine
 	modules  *manager.Manager
@@ -65,11 +67,17 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	}
 	l.sessions = session.New(session.Options{Log: g.log, Metrics: session.NewMetrics(g.registry)})
 	l.current.Store(new(lasting))
-	if l.platform, err = kube.New(kube.Options{Config: cluster, Log: g.log}); err != nil {
+	if l.keeper, err = keeper.New(keeper.Options{
+		Config: cluster, Admin: firstAdmin(c, g.log), History: history(c), Log: g.log, Registry: g.registry,
+	}); err != nil {
+		return nil, fmt.Errorf("cannot look after users: %w", err)
+	}
+	if l.platform, err = kube.New(kube.Options{Config: cluster, Log: g.log, Plain: l.keeper.Plain}); err != nil {
 		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
 	}
+	l.keeper.Follow(l.platform)
 	g.registry.MustRegister(l.platform)
-	l.logins = login.New(login.Options{Users: l.platform, Throttle: l.sessions, Registerer: g.registry})
+	l.logins = login.New(login.Options{Users: l.platform, Throttle: l.sessions, Recorder: l.keeper, Registerer: g.registry})
 	l.keys, l.tokens = new(token.Ring), new(authn.Cache)
 	signers, err := readSigners(c)
 	if err != nil {
@@ -113,6 +121,7 @@ func (l *longLived) run(ctx context.Context, users bool) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if users {
 		group.Go(func() error { return l.platform.Run(ctx) })
+		group.Go(func() error { return l.keeper.Run(ctx) })
 		if l.wanted != nil {
 			group.Go(func() error { return l.wanted.Run(ctx) })
 		}

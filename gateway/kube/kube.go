@@ -26,12 +26,16 @@ import (
 type Options struct {
 	Config *rest.Config // how to reach the cluster
 	Log    zerolog.Logger
+	// Plain is told of users whose stored password is no hash, and of the version they have it in. It must not block. Such a
+	// password is kept nowhere here. May be nil.
+	Plain func(name, version, password string)
 }
 
 // Stores hold the platform's state as the cluster last told it. They are safe for concurrent use. What has not been read yet
 // is missing, which allows nobody anything; what cannot be read any more stays as it was.
 type Stores struct {
 	log      zerolog.Logger
+	plain    func(name, version, password string)
 	client   *client
 	users    *store[account.Account]
 	bindings [4]*store[authz.Binding] // global, workspace, cluster, namespace
@@ -67,7 +71,7 @@ func New(o Options) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Stores{log: o.Log, client: c, dirty: make(chan struct{}, 1)}
+	p := &Stores{log: o.Log, plain: o.Plain, client: c, dirty: make(chan struct{}, 1)}
 	p.index.Store(&snapshot{changed: make(chan struct{})})
 	p.addFeeds()
 	return p, nil
@@ -81,7 +85,7 @@ const (
 // addFeeds makes a store and a feed for each kind.
 func (p *Stores) addFeeds() {
 	rules := func() { p.changed(&p.rulesDirty) }
-	p.users = addFeed(p, iam, "users", userAccount, func() { p.changed(&p.usersDirty) })
+	p.users = addFeed(p, iam, "users", p.user, func() { p.changed(&p.usersDirty) })
 	p.roles[0] = addFeed(p, iam, "globalroles", p.role, rules)
 	p.roles[1] = addFeed(p, iam, "workspaceroles", p.role, rules)
 	p.roles[2] = addFeed(p, rbac, "clusterroles", p.role, rules)
@@ -117,6 +121,12 @@ func (p *Stores) ByEmail(email string) *account.Account { return p.accounts.Load
 func (p *Stores) ByProvider(provider, uid string) *account.Account {
 	return p.accounts.Load().ByProvider(provider, uid)
 }
+
+// UsersRead is closed once users have been read.
+func (p *Stores) UsersRead() <-chan struct{} { return p.feeds[0].first() }
+
+// Users is how many there are, as far as is known.
+func (p *Stores) Users() int { return p.users.len() }
 
 // snapshot is an index, and a channel that is closed when there is a newer one.
 type snapshot struct {

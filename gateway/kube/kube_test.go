@@ -97,7 +97,7 @@ func to(kind, role, subjectKind, subject string) string {
 
 // platform has a user and a role of every kind.
 func platform(s *server) {
-	s.put(path("users"), "alice", "", `"spec":{"email":"a@b","groups":["devs"],"password":"$2a$10$x"},"status":{"state":"Active"}`)
+	s.put(path("users"), "alice", "", `"spec":{"email":"a@b","groups":["devs"],"password":"$2a$10$89Dk89JNvOFFsBLn3lelz.f7VXSU8teQzvctvNphSQODXXuZ2KCsG"},"status":{"state":"Active"}`)
 	s.put(path("globalroles"), "reader", "", pods)
 	s.put(path("workspaceroles"), "ws1-reader", "kubesphere.io/workspace=ws1", pods)
 	s.put(path("clusterroles"), "reader", "", `"rules":[{"verbs":["get"],"apiGroups":[""],"resources":["nodes"]}]`)
@@ -119,7 +119,7 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 		t.Error(err)
 	}
 	a := p.Account("alice")
-	if a == nil || a.State != account.Active || a.UID != "uid-alice" || a.PasswordHash != "$2a$10$x" || len(a.Groups) != 1 || a.Groups[0] != "devs" {
+	if a == nil || a.State != account.Active || a.UID != "uid-alice" || !a.Hashed() || len(a.Groups) != 1 || a.Groups[0] != "devs" {
 		t.Errorf("account %+v", a)
 	}
 	if p.Account("bob") != nil {
@@ -145,7 +145,7 @@ func TestEverythingIsReadAndFollowed(t *testing.T) {
 	s.put(path("rolebindings"), "ns1/new", "", to("ClusterRole", "reader", "User", "nora"))
 	s.put(path("clusterroles"), "reader", "", strings.ReplaceAll(pods, "pods", "secrets"))
 	await(t, "a changed role and a new binding count", func() bool { return may(p, "nora", "secrets", "ns1") && !may(p, "anybody", "nodes", "") })
-	s.put(path("users"), "alice", "", `"spec":{"groups":["devs"],"password":"$2a$10$x"},"status":{"state":"Disabled"}`)
+	s.put(path("users"), "alice", "", `"spec":{"groups":["devs"],"password":"$2a$10$89Dk89JNvOFFsBLn3lelz.f7VXSU8teQzvctvNphSQODXXuZ2KCsG"},"status":{"state":"Disabled"}`)
 	await(t, "alice is disabled", func() bool { return p.Account("alice").State == account.Disabled })
 	s.put(path("namespaces"), "ns1", "kubesphere.io/workspace=ws2", "")
 	await(t, "the namespace has left the workspace", func() bool { return !may(p, "wanda", "pods", "ns1") })
@@ -374,5 +374,32 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		if _, err := New(Options{Config: cfg}); err == nil {
 			t.Errorf("%s is accepted", cfg.Host)
 		}
+	}
+}
+
+// TestPlainPasswords are told once for each version, and not kept.
+func TestPlainPasswords(t *testing.T) {
+	s := newServer(t)
+	s.put(path("users"), "alice", "", `"spec":{"password":"typed"}`)
+	told := make(chan string, 10)
+	p, err := New(Options{Config: s.config(), Log: zerolog.Nop(), Plain: func(name, version, password string) { told <- name + " " + version + " " + password }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = p.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-ended })
+	if got := <-told; got != "alice 2 typed" {
+		t.Errorf("told %q", got)
+	}
+	<-p.UsersRead()
+	await(t, "the account is known", func() bool { return p.Account("alice") != nil })
+	if a := p.Account("alice"); a.PasswordHash != "" || a.State != "" || p.Users() != 1 {
+		t.Errorf("account %+v", a)
+	}
+	s.put(path("users"), "alice", "", `"spec":{"password":"typed again"}`)
+	if got := <-told; got != "alice 3 typed again" {
+		t.Errorf("told %q", got)
 	}
 }

@@ -66,6 +66,18 @@ func userAccount(o *object) *account.Account {
 	return a
 }
 
+// user is an account. A password that is stored as it was typed is for those who will hash it, and is not kept.
+func (p *Stores) user(o *object) *account.Account {
+	a := userAccount(o)
+	if a.PasswordHash != "" && !a.Hashed() {
+		if p.plain != nil {
+			p.plain(a.Name, o.Metadata.ResourceVersion, a.PasswordHash)
+		}
+		a.PasswordHash = ""
+	}
+	return a
+}
+
 // role takes the rules and leaves a Rego policy out: without it nobody may do more.
 func (p *Stores) role(o *object) *authz.Role {
 	if o.Metadata.Annotations[regoAnnotation] != "" {
