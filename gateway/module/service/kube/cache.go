@@ -98,21 +98,11 @@ func (c *cache) close() {
 
 // answer answers a get or list, if it can: if not, it has to be asked live.
 func (c *cache) answer(ctx context.Context, req *request, most int64) (service.Result, bool) {
-	sel, err := selectorOf(req)
+	w, sel, err := c.reader(ctx, req)
 	if err != nil {
 		return service.Failf(hostabi.BadArgument, "%v", err), true
 	}
-	w := c.watch(key{req.group, req.version, req.resource})
-	if sel == nil || w == nil {
-		c.unsupported.Add(1)
-		return service.Result{}, false
-	}
-	if !w.await(ctx) {
-		if w.isTooLarge() {
-			c.tooLarge.Add(1)
-		} else {
-			c.unready.Add(1)
-		}
+	if w == nil {
 		return service.Result{}, false
 	}
 	result, ok := w.read(req, sel, most)
@@ -122,6 +112,29 @@ func (c *cache) answer(ctx context.Context, req *request, most int64) (service.R
 	}
 	c.hits.Add(1)
 	return result, true
+}
+
+// reader is the resource that a get or list is answered from, when it can be read; nil if it has to be asked live. An error
+// says that the selectors cannot be read.
+func (c *cache) reader(ctx context.Context, req *request) (*watched, *selector, error) {
+	sel, err := selectorOf(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := c.watch(key{req.group, req.version, req.resource})
+	if sel == nil || w == nil {
+		c.unsupported.Add(1)
+		return nil, nil, nil
+	}
+	if w.await(ctx) {
+		return w, sel, nil
+	}
+	if w.isTooLarge() {
+		c.tooLarge.Add(1)
+	} else {
+		c.unready.Add(1)
+	}
+	return nil, nil, nil
 }
 
 // watch is the watch of a resource, started if need be; nil if it cannot be had.

@@ -29,7 +29,7 @@ type request struct {
 var tags = []hostabi.Tag{
 	hostabi.TagOperation, hostabi.TagGroup, hostabi.TagVersion, hostabi.TagResource, hostabi.TagNamespace, hostabi.TagName,
 	hostabi.TagSubresource, hostabi.TagLabelSelector, hostabi.TagFieldSelector, hostabi.TagAs, hostabi.TagSource,
-	hostabi.TagPatchType, hostabi.TagLimit, hostabi.TagContinue,
+	hostabi.TagPatchType, hostabi.TagLimit, hostabi.TagContinue, hostabi.TagDryRun,
 }
 
 // methods are the operations.
@@ -161,8 +161,13 @@ func control(c rune) bool { return c <= ' ' || c == 0x7f || c == '\uFFFD' }
 func (r *request) query(args service.Args, operation, module string) (url.Values, error) {
 	q := url.Values{}
 	switch operation {
-	case "create", "update", "patch":
-		q.Set("fieldManager", "postern-"+module)
+	case "create", "update", "patch", "delete":
+		if operation != "delete" {
+			q.Set("fieldManager", "postern-"+module)
+		}
+		if dry := args.Get(hostabi.TagDryRun); dry != "" {
+			q.Set("dryRun", dry) // what is not All kube-apiserver refuses
+		}
 	case "list":
 		for name, tag := range map[string]hostabi.Tag{
 			"labelSelector": hostabi.TagLabelSelector, "fieldSelector": hostabi.TagFieldSelector,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -95,23 +96,11 @@ func New(opt Options) (*Service, error) {
 
 // Do implements service.Service.
 func (s *Service) Do(ctx context.Context, call *service.Call) service.Result {
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.opt.Timeout)
-		defer cancel()
-	}
-	req, err := s.parse(call)
-	if err != nil {
-		return service.Failf(hostabi.BadArgument, "%v", err)
-	}
-	if !granted(call.Grants, &req.info) {
-		return service.Failf(hostabi.Denied, "module %q is not granted %s", call.Module, describe(&req.info))
-	}
-	header := http.Header{}
-	if req.asCaller {
-		if denied := s.allow(call.Caller, req, header); denied != nil {
-			return *denied
-		}
+	ctx, cancel := s.limit(ctx)
+	defer cancel()
+	req, header, failed := s.check(call)
+	if failed != nil {
+		return *failed
 	}
 	if req.cached {
 		if result, ok := s.cache.answer(ctx, req, call.MaxBytes); ok {
@@ -119,6 +108,31 @@ func (s *Service) Do(ctx context.Context, call *service.Call) service.Result {
 		}
 	}
 	return s.live(ctx, call, req, header)
+}
+
+// limit gives a call a deadline that has none.
+func (s *Service) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, limited := ctx.Deadline(); limited {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, s.opt.Timeout)
+}
+
+// check reads a call and says why it may not be, or the header that it is sent with.
+func (s *Service) check(call *service.Call) (*request, http.Header, *service.Result) {
+	req, err := s.parse(call)
+	if err != nil {
+		r := service.Failf(hostabi.BadArgument, "%v", err)
+		return nil, nil, &r
+	}
+	if !granted(call.Grants, &req.info) {
+		return nil, nil, denied("module " + strconv.Quote(call.Module) + " is not granted " + describe(&req.info))
+	}
+	header := http.Header{}
+	if !req.asCaller {
+		return req, header, nil
+	}
+	return req, header, s.allow(call.Caller, req, header)
 }
 
 // Close ends the watches and waits for them.

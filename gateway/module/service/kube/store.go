@@ -12,13 +12,16 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/posternhq/postern/gateway/module/data"
+	"github.com/posternhq/postern/gateway/module/service/query"
 )
 
 // store keeps the objects of one resource as stripped raw JSON without kind and apiVersion. Its owner bounds it.
 type store struct {
 	mu         sync.RWMutex
-	objects    map[string][]byte // by namespace/name; the bytes are never written to; nil: there is nothing to read
-	order      []string          // the keys, sorted; nil after one came or went
+	objects    map[string][]byte     // by namespace/name; the bytes are never written to; nil: there is nothing to read
+	known      map[string]*query.Row // of objects, what questions to the list have read of them; nil: there was none yet
+	rows       []*query.Row          // of all objects; nil after a change
+	order      []string              // the keys, sorted; nil after one came or went
 	bytes      int64
 	kind       string // of one object
 	apiVersion string
@@ -76,6 +79,7 @@ func (s *store) put(k string, raw []byte) {
 	if !known {
 		s.order = nil
 	}
+	s.forget(k)
 	s.objects[k] = raw
 	s.bytes += int64(len(raw) - len(old))
 }
@@ -87,9 +91,16 @@ func (s *store) remove(k string) {
 	if !known {
 		return
 	}
+	s.forget(k)
 	delete(s.objects, k)
 	s.bytes -= int64(len(old))
 	s.order = nil
+}
+
+// forget drops what has been read of an object. s.mu is held.
+func (s *store) forget(k string) {
+	delete(s.known, k)
+	s.rows = nil
 }
 
 // replace takes over what another store holds.
@@ -97,6 +108,7 @@ func (s *store) replace(with *store) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.objects, s.order, s.bytes, s.version = with.objects, nil, with.bytes, with.version
+	s.known, s.rows = nil, nil
 	s.kind, s.apiVersion, s.inItems = with.kind, with.apiVersion, with.inItems
 }
 
@@ -197,34 +209,15 @@ func (sel *selector) matches(k string, raw []byte) bool {
 	if !namespaced {
 		namespace, name = "", k
 	}
+	return sel.selects(namespace, name, raw)
+}
+
+func (sel *selector) selects(namespace, name string, raw []byte) bool {
 	if !sel.fields.Empty() && !sel.fields.Matches(fields.Set{"metadata.name": name, "metadata.namespace": namespace}) {
 		return false
 	}
-	if sel.labels.Empty() {
-		return true
-	}
-	all, _ := data.Get(raw, "/metadata/labels")
-	return sel.labels.Matches(rawLabels(all))
+	return sel.labels.Empty() || sel.labels.Matches(query.LabelsOf(raw))
 }
-
-// rawLabels are labels as raw JSON: they are read when a selector asks, not kept twice.
-type rawLabels []byte
-
-// Lookup implements labels.Labels.
-func (l rawLabels) Lookup(label string) (string, bool) {
-	raw, ok := data.Get(l, "/"+strings.ReplaceAll(strings.ReplaceAll(label, "~", "~0"), "/", "~1"))
-	if !ok {
-		return "", false
-	}
-	value, ok := data.Text(raw)
-	return string(value), ok
-}
-
-// Has implements labels.Labels.
-func (l rawLabels) Has(label string) bool { _, ok := l.Lookup(label); return ok }
-
-// Get implements labels.Labels.
-func (l rawLabels) Get(label string) string { v, _ := l.Lookup(label); return v }
 
 // notFound is kube-apiserver's answer for an object that does not exist.
 func notFound(req *request) []byte {
