@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/module"
+	"github.com/posternhq/postern/gateway/module/service/access"
 	"github.com/posternhq/postern/gateway/module/service/httpcall"
 	kubeservice "github.com/posternhq/postern/gateway/module/service/kube"
 	"github.com/posternhq/postern/gateway/module/service/prometheus"
+	"github.com/posternhq/postern/gateway/module/service/query"
 )
 
 // serviceSet is what modules reach, with the settings each was made from: it is made anew only when those change.
@@ -22,11 +27,12 @@ type serviceSet struct {
 	endpoint   string
 	http       *httpcall.Service
 	backends   map[string]config.Backend
+	access     *access.Service
 }
 
 // forModules are the services as the runtime takes them.
 func (s *serviceSet) forModules() module.Services {
-	services := module.Services{Kube: s.kube, HTTP: s.http, Forward: s.http}
+	services := module.Services{Kube: s.kube, Query: query.New(s.kube), HTTP: s.http, Forward: s.http, Access: s.access}
 	if s.prometheus != nil { // else it would be an interface that is not nil
 		services.Prometheus = s.prometheus
 	}
@@ -46,6 +52,9 @@ func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 		}
 		s.kube, s.kubeSays = kube, c.Postern.Kube
 	}
+	if s.access == nil {
+		s.access = newAccess(l)
+	}
 	if endpoint := c.Monitoring.Endpoint; s.endpoint != endpoint {
 		s.endpoint, s.prometheus = endpoint, nil
 		if endpoint != "" {
@@ -64,6 +73,28 @@ func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 		s.http, s.backends = h, backends
 	}
 	return nil
+}
+
+// newAccess answers by the authorizer of the configuration that serves when the call comes.
+func newAccess(l *longLived) *access.Service {
+	return access.New(access.Options{
+		Authorizer: func() access.Authorizer { return l.current.Load().authorizer },
+		User:       l.user,
+		Role:       l.platform.RoleRules,
+	})
+}
+
+// user is an account as its requests would have it, nil if there is none: without groups that only the platform gives.
+func (l *longLived) user(name string) *exchange.User {
+	a := l.platform.Account(name)
+	if a == nil {
+		return nil
+	}
+	reserved := l.current.Load().proxySays.DecidedGroup
+	groups := slices.DeleteFunc(slices.Clone(a.Groups), func(g string) bool {
+		return g == "" || g == reserved || strings.HasPrefix(g, "system:")
+	})
+	return &exchange.User{Name: a.Name, UID: a.UID, Groups: append(groups, "system:authenticated")}
 }
 
 // newBackends makes the HTTP service of the configured backends.

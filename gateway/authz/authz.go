@@ -42,7 +42,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 // for the log and not for the client.
 func (s *Stage) refuse(x *exchange.Exchange) {
 	x.Handled = name
-	message, err := forbidden(x.User, &x.Info), s.o.Authorizer.Synced()
+	message, err := Forbidden(x.User, &x.Info), s.o.Authorizer.Synced()
 	if err == nil {
 		status.Write(x, status.Forbidden, message)
 		return
@@ -61,7 +61,7 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	case d.Reason == reasonNoUser:
 		f.Reason = "cannot decide without a user"
 	default:
-		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), forbidden(x.User, &x.Info)
+		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), Forbidden(x.User, &x.Info)
 		if err := s.o.Authorizer.Synced(); err != nil {
 			f.Reason += ": " + err.Error()
 		}

@@ -6,8 +6,8 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 )
 
-// forbidden is a refusal in the words of kube-apiserver, which kubectl's users know.
-func forbidden(user *exchange.User, info *exchange.RequestInfo) string {
+// Forbidden is a refusal in the words of kube-apiserver, which kubectl's users know.
+func Forbidden(user *exchange.User, info *exchange.RequestInfo) string {
 	b := make([]byte, 0, 256)
 	if info.IsResourceRequest {
 		b = append(b, info.Resource...)

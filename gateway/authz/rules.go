@@ -55,3 +55,6 @@ type Binding struct {
 	RoleKind, Role             string
 	Subjects                   []Subject
 }
+
+// List is the rules as the role has them.
+func (r Rules) List() []Rule { return r.list() }

@@ -23,6 +23,13 @@ func (s *store[T]) all() []*T {
 	return all
 }
 
+// get is one object; nil if there is none.
+func (s *store[T]) get(key string) *T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.items[key]
+}
+
 func (s *store[T]) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -201,3 +201,17 @@ func TestEach(t *testing.T) {
 		t.Errorf("Each goes on after false: %d calls", n)
 	}
 }
+
+func TestMember(t *testing.T) {
+	const object = `{"a/b":1,"a":{"b":2},"\u0063":"x","a":3,"t~":null}`
+	for name, want := range map[string]string{"a/b": "1", "a": `{"b":2}`, "c": `"x"`, "t~": "null"} {
+		if got, ok := Member([]byte(object), name); !ok || string(got) != want {
+			t.Errorf("%s: %s, %v", name, got, ok)
+		}
+	}
+	for _, none := range []string{object, `{}`, `[]`, `"a"`, `{"z"`, `{"z":`, ""} {
+		if got, ok := Member([]byte(none), "z"); ok {
+			t.Errorf("%s: %s", none, got)
+		}
+	}
+}

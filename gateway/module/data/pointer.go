@@ -72,6 +72,23 @@ func Get(doc []byte, jsonPointer string) (raw []byte, ok bool) {
 	return doc[i:end:end], true
 }
 
+// Member is the value of an object's member, aliasing object, which is a value that Get has given. Unlike a pointer, name
+// needs no escaping. It is false when object is none, or has no such member.
+func Member(object []byte, name string) (raw []byte, ok bool) {
+	if len(object) == 0 || object[0] != '{' {
+		return nil, false
+	}
+	i := findMember(object, 0, name)
+	if i < 0 {
+		return nil, false
+	}
+	end := past(object, i)
+	if end < 0 {
+		return nil, false
+	}
+	return object[i:end:end], true
+}
+
 // in is the value at p in a valid document.
 func (p pointer) in(doc []byte) ([]byte, bool) {
 	i, end := p.find(doc)

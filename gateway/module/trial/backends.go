@@ -10,6 +10,7 @@ import (
 	"github.com/posternhq/postern/gateway/module/service/httpcall"
 	"github.com/posternhq/postern/gateway/module/service/kube"
 	"github.com/posternhq/postern/gateway/module/service/prometheus"
+	"github.com/posternhq/postern/gateway/module/service/query"
 )
 
 // Backends are what the module may reach. Empty ones are not there.
@@ -47,7 +48,7 @@ func (s *services) fill(b *Backends) error {
 		if err != nil {
 			return err
 		}
-		s.all.Kube, s.closers = cluster, append(s.closers, cluster.Close)
+		s.all.Kube, s.all.Query, s.closers = cluster, query.New(cluster), append(s.closers, cluster.Close)
 	}
 	if b.Prometheus != "" {
 		p, err := prometheus.New(prometheus.Options{Endpoint: b.Prometheus})

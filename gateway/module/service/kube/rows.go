@@ -63,7 +63,7 @@ func (s *store) selected(namespace string, sel *selector) (list query.List, ok b
 	}
 	list.Rows = nil
 	for _, r := range all {
-		if (namespace == "" || r.Namespace == namespace) && sel.selects(r.Namespace, r.Name, r.Raw) {
+		if (namespace == "" || r.Namespace == namespace) && sel.selects(r.Namespace, r.Name, r.Labels) {
 			list.Rows = append(list.Rows, r)
 		}
 	}

@@ -209,14 +209,18 @@ func (sel *selector) matches(k string, raw []byte) bool {
 	if !namespaced {
 		namespace, name = "", k
 	}
-	return sel.selects(namespace, name, raw)
+	var of query.Labels
+	if !sel.labels.Empty() {
+		of = query.LabelsOf(raw)
+	}
+	return sel.selects(namespace, name, of)
 }
 
-func (sel *selector) selects(namespace, name string, raw []byte) bool {
+func (sel *selector) selects(namespace, name string, of query.Labels) bool {
 	if !sel.fields.Empty() && !sel.fields.Matches(fields.Set{"metadata.name": name, "metadata.namespace": namespace}) {
 		return false
 	}
-	return sel.labels.Empty() || sel.labels.Matches(query.LabelsOf(raw))
+	return sel.labels.Empty() || sel.labels.Matches(of)
 }
 
 // notFound is kube-apiserver's answer for an object that does not exist.

@@ -74,7 +74,7 @@ func selected(value string) (filter, error) {
 	if s.Empty() {
 		return func(*Row) bool { return true }, nil
 	}
-	return func(r *Row) bool { return s.Matches(LabelsOf(r.Raw)) }, nil
+	return func(r *Row) bool { return s.Matches(r.Labels) }, nil
 }
 
 // annotated is a selector of annotations: terms key, !key, key=value and key!=value, divided by commas. Values are any text.

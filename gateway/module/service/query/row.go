@@ -13,12 +13,13 @@ import (
 type Row struct {
 	Raw             []byte // a JSON object
 	Name, Namespace string
-	Created         int64 // Unix seconds of metadata.creationTimestamp; 0: it has none
+	Created         int64  // Unix seconds of metadata.creationTimestamp; 0: it has none
+	Labels          Labels // within Raw
 }
 
 // NewRow reads an object. It keeps raw.
 func NewRow(raw []byte) *Row {
-	r := &Row{Raw: raw, Name: textAt(raw, "/metadata/name"), Namespace: textAt(raw, "/metadata/namespace")}
+	r := &Row{Raw: raw, Name: textAt(raw, "/metadata/name"), Namespace: textAt(raw, "/metadata/namespace"), Labels: LabelsOf(raw)}
 	if t, err := time.Parse(time.RFC3339, textAt(raw, "/metadata/creationTimestamp")); err == nil {
 		r.Created = t.Unix()
 	}
@@ -43,7 +44,12 @@ func LabelsOf(raw []byte) Labels {
 
 // Lookup is a label's value.
 func (l Labels) Lookup(label string) (string, bool) {
-	return lookup(l, "/"+escape(label))
+	raw, ok := data.Member(l, label)
+	if !ok {
+		return "", false
+	}
+	value, ok := data.Text(raw)
+	return string(value), ok
 }
 
 // Has says whether there is such a label.
