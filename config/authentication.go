@@ -10,7 +10,7 @@ type Authentication struct {
 	LoginHistoryRetentionPeriod     time.Duration `json:"loginHistoryRetentionPeriod" default:"168h0m0s" check:"nonnegative" doc:"older login records are deleted"`
 	LoginHistoryMaximumEntries      int           `json:"loginHistoryMaximumEntries" default:"100" check:"nonnegative" doc:"login records kept for each user"`
 	MultipleLogin                   bool          `json:"multipleLogin" default:"false" doc:"a user may have several sessions at once"`
-	JWTSecret                       string        `json:"jwtSecret" secret:"true" doc:"signs tokens (HS256); empty: a random one, sessions end with the process"`
+	JWTSecret                       string        `json:"jwtSecret" secret:"true" doc:"signs tokens (HS256); empty: made once and kept in a Secret that replicas share"`
 	KubectlImage                    string        `json:"kubectlImage" default:"kubesphere/kubectl:v1.0.0" doc:"image of the kubectl pod"`
 	OAuthOptions                    OAuthOptions  `json:"oauthOptions" doc:"tokens, identity providers, clients"`
 }
@@ -18,7 +18,7 @@ type Authentication struct {
 // OAuthOptions configures the OAuth and OIDC server.
 type OAuthOptions struct {
 	Issuer                       string             `json:"issuer" default:"kubesphere" doc:"iss of our tokens; a URL makes the gateway an OIDC provider"`
-	SignKey                      string             `json:"signKey" doc:"file with the RSA key (PKCS#1 PEM) that signs id tokens; none: generated, 2048 bits"`
+	SignKey                      string             `json:"signKey" doc:"file with the key (PEM; RSA, or EC P-256) that signs id tokens; none: made once and kept in a Secret that replicas share"`
 	SignKeyData                  string             `json:"signKeyData" secret:"true" doc:"the same key, base64 of the PEM"`
 	AccessTokenMaxAge            time.Duration      `json:"accessTokenMaxAge" default:"2h0m0s" check:"nonnegative" doc:"life of an access token; 0: for ever, and not looked up in the cache"`
 	AccessTokenInactivityTimeout time.Duration      `json:"accessTokenInactivityTimeout" default:"2h0m0s" check:"nonnegative" doc:"added to accessTokenMaxAge: life of a refresh token"`

@@ -17,6 +17,7 @@ type Postern struct {
 	Modules        Modules            `json:"modules" doc:"WebAssembly modules"`
 	Backends       map[string]Backend `json:"backends" doc:"HTTP services that modules may be granted, by name"`
 	Filters        []Filter           `json:"filters" doc:"what looks at requests and answers on their way, in this order"`
+	Authentication Authn              `json:"authentication" doc:"what section authentication has no keys for"`
 	Sessions       Sessions           `json:"sessions" doc:"ended sessions and failed logins; where they are shared is cache.type"`
 	Namespace      string             `json:"namespace" default:"kubesphere-system" restart:"true" doc:"where Secrets of the gateway's own are: keys, the first administrator's password"`
 	FirstAdmin     FirstAdmin         `json:"firstAdmin" doc:"who may do everything on a platform that has no user yet"`

@@ -25,6 +25,7 @@ func (c *Config) conflicts() []Problem {
 		fail("postern.kube.decidedGroup", "is empty, so nobody would be allowed anything; identity strict does without it")
 	}
 	c.nameConflicts(fail)
+	c.issuerConflicts(fail)
 	c.grantConflicts(fail)
 	c.rolloutConflicts(fail)
 	c.filterConflicts(fail)
@@ -109,9 +110,7 @@ func (c *Config) doubts() []Problem {
 	var found []Problem
 	warn := func(key, message string) { found = append(found, Problem{Key: key, Message: message}) }
 	switch n := len(c.Authentication.JWTSecret); {
-	case n == 0:
-		warn("authentication.jwtSecret", "is empty: a random one is used, so sessions end when this process does, and no other replica knows them")
-	case n < minSecret:
+	case n > 0 && n < minSecret:
 		warn("authentication.jwtSecret", fmt.Sprintf("has %d bytes, HS256 wants at least %d", n, minSecret))
 	}
 	if c.Authorization.Mode == "AlwaysAllow" {

@@ -4,7 +4,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"io"
 	"sync"
@@ -44,7 +43,6 @@ type Gateway struct {
 	queue    *telemetry.Queue
 	log      zerolog.Logger
 	registry *prometheus.Registry
-	secret   []byte // signs tokens when none is configured; made once, so that a reload logs nobody out
 	long     *longLived
 	current  atomic.Pointer[snapshot]
 	servers  []*listener.Server
@@ -71,9 +69,8 @@ type snapshot struct {
 func New(ctx context.Context, opts Options) (*Gateway, error) {
 	queue := telemetry.NewQueue(opts.Out)
 	c := opts.Config
-	g := &Gateway{opts: opts, queue: queue, log: telemetry.NewLogger(queue, c.Postern.Log.Format), registry: prometheus.NewRegistry(), secret: make([]byte, 32), addrs: make(chan Addresses, 1)}
+	g := &Gateway{opts: opts, queue: queue, log: telemetry.NewLogger(queue, c.Postern.Log.Format), registry: prometheus.NewRegistry(), addrs: make(chan Addresses, 1)}
 	g.named.Store(&map[string]*listener.Server{})
-	_, _ = rand.Read(g.secret) // it never fails: crypto/rand ends the process instead
 	g.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	var err error
 	if g.long, err = newLongLived(ctx, g); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/session"
-	"github.com/posternhq/postern/gateway/token"
+	"github.com/posternhq/postern/gateway/token/shared"
 )
 
 // lasting is what one configuration takes over from the one before, as far as its settings are the same: connections and
@@ -28,7 +28,7 @@ type lasting struct {
 	pulls      *pulls
 	sessions   session.Settings // of the one store
 	history    keeper.History   // of logins
-	keys       *token.Keys      // of tokens
+	keys       shared.Settings  // of tokens
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -48,7 +48,7 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 	if n.sessions, err = sessionSettings(c); err != nil {
 		return nil, err
 	}
-	if n.keys, err = tokenKeys(c, l.secret); err != nil {
+	if n.keys, err = TokenKeys(c); err != nil {
 		return nil, err
 	}
 	err = n.kubeProxy(l, c.Postern.Kube)
@@ -75,7 +75,7 @@ func (l *longLived) use(n *lasting) {
 	l.engine.SetServices(n.services.forModules())
 	l.sessions.Configure(n.sessions)
 	l.keeper.SetHistory(n.history)
-	l.keys.Set(n.keys)
+	l.keys.Configure(n.keys)
 }
 
 // closers close what s has and other has not.

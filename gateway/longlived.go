@@ -25,7 +25,7 @@ import (
 	"github.com/posternhq/postern/gateway/module/resource"
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/session"
-	"github.com/posternhq/postern/gateway/token"
+	"github.com/posternhq/postern/gateway/token/shared"
 )
 
 // longLived is what outlives a configuration.
@@ -42,9 +42,9 @@ type longLived struct {
 	authz    *authz.Metrics
 	filters  *filter.Options
 	sessions *session.Keeper
-	secret   []byte // signs tokens when none is configured; made once, so that a reload logs nobody out
 	logins   *login.Checker
-	keys     *token.Ring  // in force
+	direct   *kube.Direct
+	keys     *shared.Keeper
 	tokens   *authn.Cache // verified ones
 
 	current atomic.Pointer[lasting]
@@ -60,7 +60,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		return nil, err
 	}
 	l := &longLived{
-		cluster: cluster, secret: g.secret,
+		cluster: cluster,
 		observe: observe.New(observe.Options{Registry: g.registry, Log: g.log}),
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
@@ -78,7 +78,10 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	l.keeper.Follow(l.platform)
 	g.registry.MustRegister(l.platform)
 	l.logins = login.New(login.Options{Users: l.platform, Throttle: l.sessions, Recorder: l.keeper, Registerer: g.registry})
-	l.keys, l.tokens = new(token.Ring), new(authn.Cache)
+	if l.direct, err = kube.NewDirect(cluster); err != nil {
+		return nil, err
+	}
+	l.keys, l.tokens = shared.New(shared.Options{Cluster: l.direct, Namespace: c.Postern.Namespace, Log: g.log}), new(authn.Cache)
 	signers, err := readSigners(c)
 	if err != nil {
 		return nil, err
@@ -122,6 +125,7 @@ func (l *longLived) run(ctx context.Context, users bool) error {
 	if users {
 		group.Go(func() error { return l.platform.Run(ctx) })
 		group.Go(func() error { return l.keeper.Run(ctx) })
+		group.Go(func() error { l.keys.Run(ctx); return nil })
 		if l.wanted != nil {
 			group.Go(func() error { return l.wanted.Run(ctx) })
 		}
@@ -140,6 +144,7 @@ func (l *longLived) close() (err error) {
 		if set := l.current.Load().filters; set != nil {
 			set.Retire()
 		}
+		l.direct.Close()
 		err = errors.Join(l.sessions.Close(), l.engine.Close(context.Background()))
 	})
 	return err

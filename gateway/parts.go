@@ -50,7 +50,7 @@ func (g *Gateway) authnOptions(c *config.Config) authn.Options {
 	l := g.long
 	return authn.Options{
 		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
-		Logins: l.logins, Keys: l.keys, Sessions: l.sessions, Cache: l.tokens, MaxAge: c.Authentication.OAuthOptions.AccessTokenMaxAge,
+		Logins: l.logins, Keys: l.keys.Ring(), Sessions: l.sessions, Cache: l.tokens, MaxAge: c.Authentication.OAuthOptions.AccessTokenMaxAge,
 		ReservedGroups: []string{c.Postern.Kube.DecidedGroup}, Metrics: l.authn,
 	}
 }

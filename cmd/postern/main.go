@@ -38,7 +38,7 @@ func newCommand() *cobra.Command {
 	command.SilenceErrors, command.SilenceUsage = true, true
 	run := newRunCommand()
 	command.AddCommand(
-		run, newConfigCommand(), explainCommand(), newCRDsCommand(), newModuleCommand(), newCompileCommand(), newTokenCommand(), newVersionCommand(),
+		run, newConfigCommand(), explainCommand(), newCRDsCommand(), newModuleCommand(), newCompileCommand(), newTokenCommand(), newKeysCommand(), newVersionCommand(),
 	)
 	return command
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -9,19 +8,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway"
 	"github.com/posternhq/postern/gateway/token"
 )
 
-// errNoSecret: a gateway without a configured secret signs with a random one, which nobody else knows.
-var errNoSecret = errors.New("authentication.jwtSecret is not set: no gateway would accept the token")
-
-// newTokenCommand is `postern token`: an access token for trying things out. It asks neither cluster nor gateway.
+// newTokenCommand is `postern token`: an access token for trying things out. It asks no gateway, and the cluster only for
+// keys that are not configured.
 func newTokenCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "token USER",
-		Short: "Print an access token for a user, signed with the configured secret",
-		Long: "Print an access token that a gateway with the same authentication.jwtSecret and issuer accepts, provided that\n" +
-			"the user exists and is not disabled then. Whoever can read the secret can be anybody: keep it.",
+		Short: "Print an access token for a user, signed as the gateway does",
+		Long: "Print an access token that a gateway with the same configuration accepts, provided that the user exists and is\n" +
+			"not disabled then. It is signed with authentication.jwtSecret or, where that is not set, with the key that\n" +
+			"gateways share in the cluster (Secret postern-keys). Whoever can read that key can be anybody: keep it.",
 		Example: "  curl -H \"Authorization: Bearer $(postern token admin --config kubesphere.yaml)\" localhost:9090/api/v1/namespaces",
 		Args:    cobra.ExactArgs(1),
 	}
@@ -37,9 +36,6 @@ func newTokenCommand() *cobra.Command {
 			return failure{err}
 		}
 		a := c.Authentication
-		if a.JWTSecret == "" {
-			return failure{errNoSecret}
-		}
 		age := a.OAuthOptions.AccessTokenMaxAge
 		if command.Flags().Changed("life") {
 			if *life <= 0 {
@@ -47,7 +43,11 @@ func newTokenCommand() *cobra.Command {
 			}
 			age = *life
 		}
-		text, err := accessToken(&a, args[0], age)
+		keys, err := gateway.ReadKeys(command.Context(), c)
+		if err != nil {
+			return failure{fmt.Errorf("cannot sign a token: %w", err)}
+		}
+		text, err := accessToken(keys, args[0], age)
 		if err != nil {
 			return failure{err}
 		}
@@ -57,11 +57,7 @@ func newTokenCommand() *cobra.Command {
 }
 
 // accessToken is a token of user that is good for age; 0: for ever.
-func accessToken(a *config.Authentication, user string, age time.Duration) (string, error) {
-	keys, err := token.New(token.Options{Secret: []byte(a.JWTSecret), Issuer: a.OAuthOptions.Issuer})
-	if err != nil {
-		return "", err
-	}
+func accessToken(keys *token.Keys, user string, age time.Duration) (string, error) {
 	c := &token.Claims{Kind: token.Access, Username: user}
 	c.Subject = user
 	if age > 0 {

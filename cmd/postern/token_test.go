@@ -2,14 +2,21 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/valyala/fasthttp"
 
+	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway"
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authn"
 	"github.com/posternhq/postern/gateway/exchange"
@@ -21,12 +28,16 @@ var alice = account.NewDirectory([]*account.Account{{Name: "alice", State: accou
 
 func printed(t *testing.T, args ...string) (string, error) {
 	t.Helper()
+	return executed(t, newTokenCommand(), args...)
+}
+
+func executed(t *testing.T, command *cobra.Command, args ...string) (string, error) {
+	t.Helper()
 	var out bytes.Buffer
-	command := newTokenCommand()
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetOut(&out)
 	command.SetArgs(args)
-	err := command.Execute()
+	err := command.ExecuteContext(t.Context())
 	return out.String(), err
 }
 
@@ -62,12 +73,57 @@ func TestTokenIsAccepted(t *testing.T) {
 	}
 }
 
-func TestTokenWithoutASecret(t *testing.T) {
+// secrets is as much of kube-apiserver as the keys in a Secret need.
+func secrets(t *testing.T) *httptest.Server {
+	t.Helper()
+	var mu sync.Mutex
+	var stored map[string]any
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Method != http.MethodGet {
+			if err := json.NewDecoder(r.Body).Decode(&stored); err != nil {
+				w.WriteHeader(400)
+				return
+			}
+		}
+		if stored == nil {
+			w.WriteHeader(404)
+		}
+		_ = json.NewEncoder(w).Encode(stored)
+	}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestTokenWithKeysOfTheCluster(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kubesphere.yaml")
-	if err := os.WriteFile(file, []byte("authentication:\n  multipleLogin: true\n"), 0o600); err != nil {
+	text := "kubernetes:\n  master: " + secrets(t).URL + "\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := printed(t, "alice", "--config", file); err == nil || exitCode(err) != exitFailure || out != "" {
-		t.Errorf("%q, %v", out, err)
+	out, err := printed(t, "alice", "--config", file)
+	if err == nil || exitCode(err) != exitFailure || out != "" || !strings.Contains(err.Error(), "no gateway has made keys") {
+		t.Errorf("before there are any: %q, %v", out, err)
+	}
+	for _, of := range []string{"0 of before", "1 of before"} {
+		if out, err := executed(t, newKeysCommand(), "rotate", "--config", file); err != nil || !strings.Contains(out, of) {
+			t.Errorf("rotate: %q, %v", out, err)
+		}
+	}
+	out, err = printed(t, "alice", "--config", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := config.Load(config.Options{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := gateway.ReadKeys(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := keys.Verify(strings.TrimSpace(out), token.Access); err != nil || c.Username != "alice" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }
