@@ -7,15 +7,10 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/posternhq/postern/gateway/module"
@@ -33,7 +28,7 @@ func TestModuleResource(t *testing.T) {
 		return pushModule(t, "oci://"+host+"/acme/greeter:"+tag, greeterOf(t, n))
 	}
 	push("one", 1)
-	second := secondGateway(t)
+	second, _ := startGateway(t, `postern: {modules: {resources: {replica: second}}}`)
 	both := []string{stack.URLs["gateway"], second}
 
 	t.Cleanup(func() {
@@ -153,71 +148,4 @@ func pushModule(t *testing.T, reference string, wasm []byte) string {
 		t.Fatal(err)
 	}
 	return a.Digest
-}
-
-// secondGateway starts another gateway of the same cluster, with folders of its own; its URL.
-func secondGateway(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(stack.Config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	var base, over map[string]any
-	for text, into := range map[string]*map[string]any{string(text): &base, `postern:
-  listen: {address: "127.0.0.1:0", tls: {address: ""}}
-  admin: {address: ""}
-  modules: {dir: ` + filepath.Join(dir, "modules") + `, cacheDir: ` + filepath.Join(dir, "cache") + `, artifactDir: ` + filepath.Join(dir, "artifacts") + `, resources: {replica: second}}
-`: &over} {
-		if err := yaml.Unmarshal([]byte(text), into); err != nil {
-			t.Fatal(err)
-		}
-	}
-	merged, err := yaml.Marshal(merge(base, over))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, out := filepath.Join(dir, "kubesphere.yaml"), filepath.Join(dir, "log")
-	if err := os.WriteFile(file, merged, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	logs, err := os.Create(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(stack.Root, ".postern", "bin", "postern"), "run", "--config", file)
-	cmd.Stdout, cmd.Stderr = logs, logs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		if t.Failed() {
-			text, _ := os.ReadFile(out)
-			t.Logf("the second gateway's log:\n%s", text)
-		}
-		_ = logs.Close()
-	})
-	return listening(t, out)
-}
-
-// listening waits until a gateway has logged where it listens.
-func listening(t *testing.T, file string) (url string) {
-	t.Helper()
-	within(t, time.Minute, "the second gateway", func() bool {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return false
-		}
-		for line := range strings.Lines(string(text)) {
-			var entry struct{ Listening struct{ HTTP string } }
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Listening.HTTP != "" {
-				url = "http://" + entry.Listening.HTTP
-			}
-		}
-		return url != ""
-	})
-	return url
 }
