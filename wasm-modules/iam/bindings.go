@@ -1,0 +1,187 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/posternhq/postern/hostabi"
+	"github.com/posternhq/postern/hostabi/guest"
+)
+
+// grant is what a list needs to know of a binding: the role, and the users that have it.
+type grant struct {
+	Role  string
+	Users []string
+}
+
+// grantProgram makes grants of bindings, on the host. Of the subjects' names only those of users are kept.
+const grantProgram = `{"map":{"object":{"role":"/roleRef/name","users":{"each":{"of":"/subjects",` +
+	`"do":{"find":{"of":[""],"where":{"at":"/kind","equals":"User"},"do":"/name"}}}}}}}`
+
+// grants are the roles at p. among, if there is something in it, has those of other users left out: an array of names. It
+// is applied to bindings of one subject, as this API makes them; the few others are all there.
+func (c *call) grants(p place, among guest.Data) ([]grant, error) {
+	page, err := c.r.Page(guest.Listing{Object: p.list(p.bindings), Query: "ascending=true"})
+	if err != nil {
+		return nil, err
+	}
+	defer page.Drop()
+	program := `[{"get":"/items"},` + grantProgram + `]`
+	if among != (guest.Data{}) {
+		program = `[{"get":"/items"},{"where":{"any":[{"at":"/subjects/0/name","in":{"doc":` + number(among) + `}},` +
+			`{"at":{"length":"/subjects"},"greater":1}]}},` + grantProgram + `]`
+	}
+	d, err := page.Transform(program)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Drop()
+	b, err := d.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	var grants []grant
+	return grants, json.Unmarshal(b, &grants)
+}
+
+// bindings are those at p that name a subject of that kind, oldest first. Without a place's name they are those of all
+// places. Those with the label of this API are read as they are now; others, made by hand, out of the cache.
+func (c *call) bindings(p place, subject, name string) ([]object, error) {
+	everywhere := p.list(p.bindings)
+	if p.name == "" {
+		everywhere = p.bindings.named("", "")
+	}
+	filter := []guest.Filter{{How: guest.Exact, Path: "/subjects/name", Value: name}}
+	var now []object
+	if plain(name) { // what is no label has none
+		labelled := everywhere
+		labelled.LabelSelector = and(everywhere.LabelSelector, subjectLabel(subject)+"="+name)
+		var err error
+		if now, err = c.find(guest.Listing{Object: labelled, Live: true, Filters: filter}); err != nil {
+			return nil, err
+		}
+	}
+	known, err := c.find(guest.Listing{Object: everywhere, Filters: filter})
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range known {
+		if b.label(subjectLabel(subject)) != name {
+			now = append(now, b)
+		}
+	}
+	return slices.DeleteFunc(now, func(b object) bool {
+		return !slices.ContainsFunc(b.objects("subjects"), func(s object) bool { return is(s, subject, name) })
+	}), nil
+}
+
+// subjectLabel is the label of bindings for one subject.
+func subjectLabel(subject string) string {
+	if subject == "Group" {
+		return groupLabel
+	}
+	return userLabel
+}
+
+func is(subject object, kind, name string) bool {
+	return subject.text("kind") == kind && subject.text("name") == name
+}
+
+// and joins two label selectors.
+func and(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "," + b
+}
+
+// placeOf is where a binding of the level gives its role.
+func placeOf(l *level, b object) place {
+	switch l {
+	case workspace:
+		return place{l, b.label(workspaceLabel)}
+	case namespace:
+		return place{l, b.namespace()}
+	}
+	return place{level: l}
+}
+
+// roleOf reads the role of a binding at p. In a namespace it may be a ClusterRole. A role of another place is not found.
+func (c *call) roleOf(p place, binding object) (*kind, object, error) {
+	k, name := p.roles, binding.text("roleRef", "name")
+	switch ref := binding.text("roleRef", "kind"); {
+	case p.level == namespace && ref == clusterRoles.name:
+		role, err := c.get(clusterRoles, "", name)
+		return clusterRoles, role, err
+	case ref != "" && ref != k.name:
+		return k, nil, guest.Fail(400, "roleRef.kind is "+guest.Quote(ref)+", it has to be "+k.name)
+	}
+	role, err := c.at(p, k, name)
+	return k, role, err
+}
+
+// bindingFor is a new binding of a role at p to a user or a group, named after both.
+func (p place) bindingFor(k *kind, role, subject, name string) object {
+	o := object{
+		"metadata": map[string]any{
+			"name":   name + "-" + role,
+			"labels": map[string]any{subjectLabel(subject): name},
+		},
+		"roleRef":  map[string]any{"apiGroup": k.group, "kind": k.name, "name": role},
+		"subjects": []any{map[string]any{"apiGroup": rbacGroup, "kind": subject, "name": name}},
+	}
+	if p.level == workspace {
+		o.set(p.name, "metadata", "labels", workspaceLabel)
+	}
+	if ns := p.namespace(); ns != "" {
+		o.set(ns, "metadata", "namespace")
+	}
+	return o
+}
+
+// bind makes a binding.
+func (c *call) bind(p place, b object) error {
+	_, err := c.createNamed(p.bindings, b)
+	return err
+}
+
+// createNamed makes an object whose name is made of two others. Those of others may come to the same: then it gets one of
+// its own.
+func (c *call) createNamed(k *kind, o object) (object, error) {
+	made, err := c.create(k, o)
+	if !errors.Is(err, hostabi.Conflict) {
+		return made, err
+	}
+	own := o.clone()
+	own.set(nil, "metadata", "name")
+	own.set(o.name()+"-", "metadata", "generateName")
+	return c.create(k, own)
+}
+
+// release takes a subject out of a binding, which goes when there is nobody else in it.
+func (c *call) release(k *kind, b object, subject, name string) error {
+	rest, _ := b.at("subjects").([]any)
+	rest = slices.DeleteFunc(slices.Clone(rest), func(v any) bool {
+		s, _ := v.(map[string]any)
+		return is(s, subject, name)
+	})
+	if len(rest) == 0 {
+		return c.delete(k, b)
+	}
+	changed := b.clone()
+	changed["subjects"] = rest
+	if changed.label(subjectLabel(subject)) == name {
+		changed.set(nil, "metadata", "labels", subjectLabel(subject))
+	}
+	_, err := c.update(k, b, changed)
+	return err
+}
+
+// plain says whether a name of the path can be part of a selector as it is.
+func plain(name string) bool {
+	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
+	})
+}
