@@ -11,8 +11,10 @@ import (
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/service/access"
+	"github.com/posternhq/postern/gateway/module/service/accounts"
 	"github.com/posternhq/postern/gateway/module/service/httpcall"
 	kubeservice "github.com/posternhq/postern/gateway/module/service/kube"
 	"github.com/posternhq/postern/gateway/module/service/prometheus"
@@ -28,11 +30,12 @@ type serviceSet struct {
 	http       *httpcall.Service
 	backends   map[string]config.Backend
 	access     *access.Service
+	accounts   *accounts.Service
 }
 
 // forModules are the services as the runtime takes them.
 func (s *serviceSet) forModules() module.Services {
-	services := module.Services{Kube: s.kube, Query: query.New(s.kube), HTTP: s.http, Forward: s.http, Access: s.access}
+	services := module.Services{Kube: s.kube, Query: query.New(s.kube), HTTP: s.http, Forward: s.http, Access: s.access, Accounts: s.accounts}
 	if s.prometheus != nil { // else it would be an interface that is not nil
 		services.Prometheus = s.prometheus
 	}
@@ -54,6 +57,7 @@ func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 	}
 	if s.access == nil {
 		s.access = newAccess(l)
+		s.accounts = accounts.New(accounts.Options{Checker: l.logins, Sessions: l.sessions, Hash: keeper.Hash})
 	}
 	if endpoint := c.Monitoring.Endpoint; s.endpoint != endpoint {
 		s.endpoint, s.prometheus = endpoint, nil

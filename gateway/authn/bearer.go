@@ -71,10 +71,11 @@ func (s *Stage) admit(e *entry) (*exchange.User, error) {
 	}
 	n := *e
 	n.stage, n.epoch, n.account = s, epoch, a
-	if n.extra == nil {
-		n.user = s.users.of(s, a, Bearer)
-	} else {
-		n.user = s.user(a, Bearer, n.extra)
+	n.user = s.users.of(s, a, Bearer)
+	if n.extra != nil || n.session != "" {
+		u := *n.user
+		u.Extra, u.Session = n.extra, n.session
+		n.user = &u
 	}
 	s.o.Cache.put(&n)
 	return n.user, nil

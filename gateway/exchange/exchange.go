@@ -51,6 +51,8 @@ type User struct {
 	Extra  map[string][]string `json:"extra,omitempty"`
 	// Method is how the user was authenticated: anonymous, basic or bearer.
 	Method string `json:"method,omitempty"`
+	// Session is the id of the session that the user's token is of; empty without one.
+	Session string `json:"-"`
 }
 
 // Decision is what authorization said.
