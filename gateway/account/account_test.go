@@ -1,10 +1,15 @@
 package account_test
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/posternhq/postern/gateway/account"
+	"github.com/posternhq/postern/gateway/pmap"
 )
 
 func TestDirectory(t *testing.T) {
@@ -38,6 +43,34 @@ func TestDirectory(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { d.Account("alice"); d.ByEmail("alice@example.com"); d.ByProvider("ldap", "7") }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// Whatever has come and gone, a directory finds what one made of the same accounts finds.
+func TestDirectoryChanges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		some := func(name string, n int) string {
+			return rapid.SampledFrom([]string{"", "a", "b", "A"}[:n]).Draw(t, name)
+		}
+		d, edit, all := account.NewDirectory(nil), new(pmap.Edit), map[string]*account.Account{}
+		for range rapid.IntRange(0, 40).Draw(t, "changes") {
+			a := &account.Account{Name: rapid.SampledFrom([]string{"u", "v", "w"}).Draw(t, "name"), Email: some("email", 4), Provider: some("provider", 3), ProviderUID: some("uid", 3)}
+			if rapid.Bool().Draw(t, "stays") {
+				d, all[a.Name] = d.With(edit, a), a
+			} else {
+				d = d.Without(edit, a.Name)
+				delete(all, a.Name)
+			}
+		}
+		want := account.NewDirectory(slices.Collect(maps.Values(all)))
+		for _, x := range []string{"", "a", "b", "A", "u", "v", "w"} {
+			if d.Account(x) != want.Account(x) || d.ByEmail(x) != want.ByEmail(x) || d.ByProvider("a", x) != want.ByProvider("a", x) || d.ByProvider("b", x) != want.ByProvider("b", x) {
+				t.Fatalf("%q is another", x)
+			}
+		}
+		if len(d.Names()) != len(all) {
+			t.Fatal(d.Names())
+		}
+	})
 }
 
 func TestHashed(t *testing.T) {

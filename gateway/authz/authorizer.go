@@ -57,8 +57,8 @@ func (z *Authorizer) Authorize(user *exchange.User, info *exchange.RequestInfo) 
 	if user == nil {
 		return exchange.Decision{Reason: reasonNoUser}
 	}
-	if reason, ok := z.index().allow(user, info); ok {
-		return exchange.Decision{Allowed: true, Reason: reason}
+	if b := z.index().allow(user, info); b != nil {
+		return exchange.Decision{Allowed: true, Grant: b}
 	}
 	return exchange.Decision{Reason: reasonNoRole}
 }

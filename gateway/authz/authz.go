@@ -57,7 +57,7 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	d := s.o.Authorizer.Authorize(x.User, &x.Info)
 	switch {
 	case d.Allowed:
-		f.Reason = d.Reason
+		f.Reason = d.Why(x.User)
 	case d.Reason == reasonNoUser:
 		f.Reason = "cannot decide without a user"
 	default:

@@ -76,7 +76,7 @@ func get(resource, namespace string) exchange.RequestInfo {
 }
 
 func TestAuthorize(t *testing.T) {
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, platform())})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(platform())})
 	in := func(scope exchange.Scope, group, resource, workspace, namespace string) exchange.RequestInfo {
 		return exchange.RequestInfo{Verb: "get", APIGroup: group, Resource: resource, Workspace: workspace, Namespace: namespace, Scope: scope, IsResourceRequest: true}
 	}
@@ -112,12 +112,13 @@ func TestAuthorize(t *testing.T) {
 		{"open path", "", "", path("/kapis/version"), "path is open to everybody"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := z.Authorize(&exchange.User{Name: c.user, Groups: strings.Fields(c.groups)}, &c.info)
+			u := &exchange.User{Name: c.user, Groups: strings.Fields(c.groups)}
+			d := z.Authorize(u, &c.info)
 			if d.Allowed != (c.reason != "") {
-				t.Fatalf("allowed = %v (%s), want %q", d.Allowed, d.Reason, c.reason)
+				t.Fatalf("allowed = %v (%s), want %q", d.Allowed, d.Why(u), c.reason)
 			}
-			if d.Allowed && d.Reason != c.reason {
-				t.Errorf("reason = %s\nwant     %s", d.Reason, c.reason)
+			if d.Allowed && d.Why(u) != c.reason {
+				t.Errorf("reason = %s\nwant     %s", d.Why(u), c.reason)
 			}
 		})
 	}
@@ -125,7 +126,7 @@ func TestAuthorize(t *testing.T) {
 
 // KubeSphere 3.4 takes "no workspace" for "any workspace": there, each of these is allowed.
 func TestNoWorkspaceIsNobodysWorkspace(t *testing.T) {
-	z := authz.NewAuthorizer(authz.RBAC, fixed{index: authz.Build(nil, platform())})
+	z := authz.NewAuthorizer(authz.RBAC, fixed{index: authz.Build(platform())})
 	for name, info := range map[string]exchange.RequestInfo{
 		"namespace without workspace":              {Verb: "list", Resource: "secrets", Namespace: "kube-system", Scope: exchange.ScopeNamespace, IsResourceRequest: true},
 		"namespace that does not exist":            {Verb: "list", Resource: "secrets", Namespace: "nowhere", Scope: exchange.ScopeNamespace, IsResourceRequest: true},
@@ -139,7 +140,7 @@ func TestNoWorkspaceIsNobodysWorkspace(t *testing.T) {
 	} {
 		for _, who := range []string{"wanda", "nora"} {
 			if d := z.Authorize(&exchange.User{Name: who}, &info); d.Allowed {
-				t.Errorf("%s: %s is allowed: %s", name, who, d.Reason)
+				t.Errorf("%s: %s is allowed: %+v", name, who, d)
 			}
 		}
 	}
@@ -192,7 +193,7 @@ func serve(s exchange.Stage, u *exchange.User, info exchange.RequestInfo) (resp 
 func TestStageRefusesInKubernetesWords(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	metrics := authz.NewMetrics(registry)
-	s := authz.New(authz.Options{Authorizer: authz.NewAuthorizer("", fixed{index: authz.Build(nil, platform())}), Metrics: metrics})
+	s := authz.New(authz.Options{Authorizer: authz.NewAuthorizer("", fixed{index: authz.Build(platform())}), Metrics: metrics})
 	for _, c := range []struct {
 		info exchange.RequestInfo
 		want string
@@ -253,7 +254,7 @@ func TestRefusalSaysWhenRolesAreMissing(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	s := authz.New(authz.Options{Authorizer: authz.NewAuthorizer("", fixed{index: authz.Build(nil, platform())})})
+	s := authz.New(authz.Options{Authorizer: authz.NewAuthorizer("", fixed{index: authz.Build(platform())})})
 	for _, c := range []struct {
 		user    *exchange.User
 		info    exchange.RequestInfo

@@ -9,12 +9,19 @@ import (
 )
 
 func TestChangesTakeEffectInTheNextIndexOnly(t *testing.T) {
-	o := platform()
-	before := authz.Build(nil, o)
-	o.Roles[0] = role("ns1", "reader", allow("get", "", "services"))
-	o.RoleBindings[0].Subjects = o.RoleBindings[0].Subjects[:1]
-	o.Workspaces = map[string]string{"ns2": "ws1"}
-	after := authz.Build(before, o)
+	o, d := platform(), authz.NewDraft()
+	d.Add(o)
+	before := d.Commit()
+	if d.Commit() != nil {
+		t.Error("nothing has changed")
+	}
+	d.Roles().Set(role("ns1", "reader", allow("get", "", "services")))
+	changed := *o.RoleBindings[0]
+	changed.Subjects = changed.Subjects[:1]
+	d.RoleBindings().Set(&changed)
+	d.SetWorkspace("ns1", "")
+	d.SetWorkspace("ns2", "ws1")
+	after := d.Commit()
 
 	check := func(ix *authz.Index, who string, groups []string, resource, namespace string, want bool) {
 		t.Helper()
@@ -42,12 +49,13 @@ func TestManyRolesInOnePlace(t *testing.T) {
 		o.ClusterRoles = append(o.ClusterRoles, role("", name, authz.Rule{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{name}}))
 		o.ClusterRoleBindings = append(o.ClusterRoleBindings, &authz.Binding{Name: "b-" + name, RoleKind: "ClusterRole", Role: name, Subjects: []authz.Subject{user("x")}})
 	}
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 	for i := range 200 {
 		info := get("configmaps", "")
 		info.Name = fmt.Sprintf("r%03d", i)
 		want := fmt.Sprintf(`RBAC: allowed by ClusterRoleBinding "b-%s" of ClusterRole "%s" to User "x"`, info.Name, info.Name)
-		if d := z.Authorize(&exchange.User{Name: "x"}, &info); d.Reason != want {
+		u := &exchange.User{Name: "x"}
+		if d := z.Authorize(u, &info); d.Why(u) != want {
 			t.Errorf("%s: %+v", info.Name, d)
 		}
 	}
@@ -71,7 +79,7 @@ func TestManyGroups(t *testing.T) {
 		}
 		o.ClusterRoleBindings = append(o.ClusterRoleBindings, &authz.Binding{Name: g, RoleKind: "ClusterRole", Role: r, Subjects: []authz.Subject{group(g)}})
 	}
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 	info := get("nodes", "")
 	if d := z.Authorize(&exchange.User{Name: "x", Groups: groups}, &info); !d.Allowed {
 		t.Error(d)

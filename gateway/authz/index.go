@@ -1,64 +1,57 @@
 package authz
 
 import (
-	"sort"
-
 	"github.com/posternhq/postern/gateway/exchange"
+	"github.com/posternhq/postern/gateway/pmap"
 )
 
-// Index says which rules a user has where. It is immutable: a change of a role or binding makes a new one, see Build.
-// Looking up costs one map access for the user and each of the user's groups, however many bindings there are.
+// Index says which rules a user has where. It is immutable: a Draft makes the next one, which shares with it all that has not
+// changed. Looking up costs one search for the user and each of the user's groups, however many bindings there are.
 //
-// Its memory is bounded by what the cluster stores: some 200 bytes for a subject of a binding (most of it the sentence
-// that names the binding), and one matcher for each different list of rules that somebody has in one place.
+// Its memory is bounded by what the cluster stores: some 150 bytes for a subject of a binding, and one matcher for each
+// different list of rules that somebody has in one place. BenchmarkMemory prints both.
 type Index struct {
-	users, groups map[string]*holder
-	workspaces    map[string]string   // of each namespace that has one
-	members       map[string][]string // the namespaces of each workspace
+	users, groups pmap.Map[*holder]
+	workspaces    pmap.Map[string]             // of each namespace that is in one
+	members       pmap.Map[pmap.Map[struct{}]] // the namespaces of each workspace
+	matchers      table                        // of each list of roles that somebody has in one place
 	epoch         uint64
-
-	ids      map[Rules]uint32    // carried from index to index, so that the same rules are compiled once
-	matchers map[string]*matcher // by the ids of their rules
-	nextID   uint32
 }
 
-// holder is what one user or group has been given.
+// holder is what one user or group has been given. It is immutable.
 type holder struct {
-	global, cluster       *grants
-	workspaces, namespace []scoped // sorted by name
+	global, cluster        *grants
+	workspaces, namespaces pmap.Map[*grants]
 }
 
-// scoped is what a holder has in one workspace or namespace.
-type scoped struct {
-	name   string
-	grants *grants
+func (h *holder) empty() bool {
+	return h.global == nil && h.cluster == nil && h.workspaces.Empty() && h.namespaces.Empty()
 }
 
-// grants are roles that hold in the same place for the same subject. reasons has a sentence for each role of m.
+// grants are bindings that hold in the same place for the same subject, sorted by name. Their roles, in the same order, are
+// compiled in the matcher of that number.
 type grants struct {
-	m       *matcher
-	reasons []string
+	roles    uint32
+	bindings []*Binding
 }
 
-func (g *grants) allow(a *attributes) (string, bool) {
-	if g == nil {
-		return "", false
-	}
-	if i := g.m.match(a); i >= 0 {
-		return g.reasons[i], true
-	}
-	return "", false
-}
-
-// find is what is held in the place called name. No place has an empty name: a request without workspace has nobody's
+// in is what is held in the place called name. No place has an empty name: a request without workspace has nobody's
 // workspace roles, not everybody's.
-func find(places []scoped, name string) *grants {
-	if name == "" || len(places) == 0 {
+func in(places pmap.Map[*grants], name string) *grants {
+	if name == "" {
 		return nil
 	}
-	i := sort.Search(len(places), func(i int) bool { return places[i].name >= name })
-	if i < len(places) && places[i].name == name {
-		return places[i].grants
+	g, _ := places.Get(name)
+	return g
+}
+
+// match is the first of g's bindings whose role allows a; nil if none does.
+func (ix *Index) match(g *grants, a *attributes) *Binding {
+	if g == nil {
+		return nil
+	}
+	if i := ix.matchers.get(g.roles).match(a); i >= 0 {
+		return g.bindings[i]
 	}
 	return nil
 }
@@ -68,55 +61,56 @@ func (ix *Index) Workspace(namespace string) string {
 	if ix == nil || namespace == "" {
 		return ""
 	}
-	return ix.workspaces[namespace]
+	workspace, _ := ix.workspaces.Get(namespace)
+	return workspace
 }
 
-// allow says whether any role of the user allows the request, and which. It allocates nothing for users with up to
-// 32 groups that have bindings.
-func (ix *Index) allow(user *exchange.User, info *exchange.RequestInfo) (reason string, ok bool) {
+// allow is the binding by which the user may do what is asked; nil if there is none. It allocates nothing for users with
+// up to 32 groups that have bindings.
+func (ix *Index) allow(user *exchange.User, info *exchange.RequestInfo) *Binding {
 	if ix == nil {
-		return "", false
+		return nil
 	}
 	var room [33]*holder
 	holders := ix.holders(room[:0], user)
 	if len(holders) == 0 {
-		return "", false
+		return nil
 	}
 	a := attributesOf(info)
 	for _, h := range holders {
-		if reason, ok = h.global.allow(&a); ok {
-			return reason, true
+		if b := ix.match(h.global, &a); b != nil {
+			return b
 		}
 	}
 	if info.Scope == exchange.ScopeGlobal {
-		return "", false
+		return nil
 	}
 	workspace, namespace := ix.within(In(info))
 	for _, h := range holders {
-		if reason, ok = find(h.workspaces, workspace).allow(&a); ok {
-			return reason, true
+		if b := ix.match(in(h.workspaces, workspace), &a); b != nil {
+			return b
 		}
 	}
 	for _, h := range holders {
-		if reason, ok = find(h.namespace, namespace).allow(&a); ok {
-			return reason, true
+		if b := ix.match(in(h.namespaces, namespace), &a); b != nil {
+			return b
 		}
 	}
 	for _, h := range holders {
-		if reason, ok = h.cluster.allow(&a); ok {
-			return reason, true
+		if b := ix.match(h.cluster, &a); b != nil {
+			return b
 		}
 	}
-	return "", false
+	return nil
 }
 
 // holders appends the user and each of the user's groups that has been given anything.
 func (ix *Index) holders(all []*holder, user *exchange.User) []*holder {
-	if h := ix.users[user.Name]; h != nil {
+	if h, ok := ix.users.Get(user.Name); ok {
 		all = append(all, h)
 	}
 	for _, g := range user.Groups {
-		if h := ix.groups[g]; h != nil {
+		if h, ok := ix.groups.Get(g); ok {
 			all = append(all, h)
 		}
 	}

@@ -38,7 +38,7 @@ func (ix *Index) rules(user *exchange.User, at Place) []Rule {
 	if ix == nil {
 		return nil
 	}
-	l := list{rules: map[string]bool{}, roles: map[listed]bool{}}
+	l := list{ix: ix, roles: map[listed]bool{}}
 	holders := ix.holders(nil, user)
 	for _, h := range holders {
 		l.add(h.global, true)
@@ -48,10 +48,10 @@ func (ix *Index) rules(user *exchange.User, at Place) []Rule {
 	}
 	workspace, namespace := ix.within(at)
 	for _, h := range holders {
-		l.add(find(h.workspaces, workspace), false)
+		l.add(in(h.workspaces, workspace), false)
 	}
 	for _, h := range holders {
-		l.add(find(h.namespace, namespace), false)
+		l.add(in(h.namespaces, namespace), false)
 	}
 	for _, h := range holders {
 		l.add(h.cluster, true)
@@ -61,6 +61,7 @@ func (ix *Index) rules(user *exchange.User, at Place) []Rule {
 
 // list collects rules, each once.
 type list struct {
+	ix    *Index
 	all   []Rule
 	rules map[string]bool // by their text
 	roles map[listed]bool
@@ -77,12 +78,12 @@ func (l *list) add(g *grants, paths bool) {
 	if g == nil {
 		return
 	}
-	for _, role := range g.m.source {
-		if l.roles[listed{role, paths}] {
+	for _, role := range l.ix.matchers.get(g.roles).source {
+		if l.roles[listed{role.rules, paths}] {
 			continue
 		}
-		l.roles[listed{role, paths}] = true
-		for _, r := range role.list() {
+		l.roles[listed{role.rules, paths}] = true
+		for _, r := range role.rules.List() {
 			if len(r.Resources) > 0 {
 				l.once(Rule{Verbs: r.Verbs, APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames})
 			}
@@ -97,6 +98,9 @@ func (l *list) once(r Rule) {
 	text, err := json.Marshal(r)
 	if err != nil {
 		panic(fmt.Sprintf("cannot encode a rule: %v", err)) // strings alone always encode
+	}
+	if l.rules == nil {
+		l.rules = map[string]bool{}
 	}
 	if !l.rules[string(text)] {
 		l.rules[string(text)] = true

@@ -47,7 +47,7 @@ func TestRulesOfAUser(t *testing.T) {
 		{"olga", "", "ns1", []authz.Rule{events, paths("/odd")}},
 		{"nobody", "", "ns1", nil},
 	} {
-		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+		z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 		u := &exchange.User{Name: c.user, Groups: strings.Fields(c.groups)}
 		for range 3 {
 			if got := z.Rules(u, c.namespace); !reflect.DeepEqual(got, c.want) {
@@ -62,7 +62,7 @@ func TestRulesOfModes(t *testing.T) {
 	if got := authz.NewAuthorizer(authz.AlwaysAllow, nil).Rules(u, "n"); len(got) != 2 || got[0].Resources[0] != "*" || got[1].NonResourceURLs[0] != "*" {
 		t.Errorf("AlwaysAllow: %+v", got)
 	}
-	root := fixed{index: authz.Build(nil, platform())}
+	root := fixed{index: authz.Build(platform())}
 	for name, got := range map[string][]authz.Rule{
 		"AlwaysDeny":     authz.NewAuthorizer(authz.AlwaysDeny, root).Rules(&exchange.User{Name: "root"}, "n"),
 		"without user":   authz.NewAuthorizer(authz.RBAC, root).Rules(nil, "n"),
@@ -99,7 +99,7 @@ func TestListedIsAllowed(t *testing.T) {
 		}
 		u := &exchange.User{Name: rapid.SampledFrom([]string{"u1", "u2"}).Draw(t, "user"), Groups: rapid.SliceOfN(rapid.SampledFrom([]string{"g1", "g2"}), 0, 2).Draw(t, "groups")}
 		in := namespace.Draw(t, "in")
-		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+		z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 		listed := map[string]bool{}
 		for _, r := range z.Rules(u, in) {
 			if listed[r.Verbs[0]] {

@@ -17,8 +17,8 @@ type attributes struct {
 // number of strings, and memory is linear in what the roles themselves hold. Matchers are immutable and shared.
 type matcher struct {
 	blocks []block
-	roles  []int   // of each rule: the position of its role among those that were compiled
-	source []Rules // what was compiled
+	roles  []int    // of each rule: the position of its role among those that were compiled
+	source []source // what was compiled
 }
 
 // set is up to 64 rules of a block.
@@ -51,11 +51,16 @@ type block struct {
 	lengths                  []int // of prefixes, sorted, without repetition
 }
 
-// compile makes the matcher of some roles' rules.
-func compile(roles []Rules) *matcher {
+// compile makes the matcher of some roles. The same rules given twice count once.
+func compile(roles []source) *matcher {
 	m := &matcher{source: roles}
+	seen := make(map[Rules]bool, len(roles))
 	for position, r := range roles {
-		for _, rule := range r.list() {
+		if seen[r.rules] {
+			continue
+		}
+		seen[r.rules] = true
+		for _, rule := range r.rules.List() {
 			n := len(m.roles) % 64
 			if n == 0 {
 				m.blocks = append(m.blocks, block{})

@@ -63,8 +63,8 @@ func TestRulesMeanWhatKubernetesSays(t *testing.T) {
 		info, asked := requestOf(t)
 		want, _ := validation.Covers(rules, []rbacv1.PolicyRule{asked})
 
-		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, authz.Objects{
-			ClusterRoles:        []*authz.Role{role("", "r", rulesOf(rules)...)},
+		z := authz.NewAuthorizer("", fixed{index: authz.Build(authz.Objects{
+			ClusterRoles:        []*authz.Role{role("", "r", rulesFrom(rules)...)},
 			ClusterRoleBindings: []*authz.Binding{{Name: "b", RoleKind: "ClusterRole", Role: "r", Subjects: []authz.Subject{user("x")}}},
 		})})
 		if got := z.Authorize(&exchange.User{Name: "x"}, &info); got.Allowed != want {
@@ -185,7 +185,7 @@ func TestIndexDecidesAsReadingEveryBinding(t *testing.T) {
 			info.Namespace = rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "in")
 		}
 		want := slow(o, u, &info)
-		if got := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)}).Authorize(u, &info); got.Allowed != want {
+		if got := authz.NewAuthorizer("", fixed{index: authz.Build(o)}).Authorize(u, &info); got.Allowed != want {
 			t.Fatalf("index says %+v, bindings say %v", got, want)
 		}
 	})

@@ -19,25 +19,28 @@ func (z *Authorizer) Namespaces(user *exchange.User, info *exchange.RequestInfo)
 		return nil, all
 	}
 	for _, h := range ix.holders(nil, user) {
-		for _, s := range h.workspaces {
-			if info.Workspace != "" && s.name != info.Workspace {
-				continue
-			}
-			if _, ok := s.grants.allow(&a); ok {
-				names = append(names, ix.members[s.name]...)
+		for name, g := range h.workspaces.All() {
+			if (info.Workspace == "" || name == info.Workspace) && ix.match(g, &a) != nil {
+				names = ix.appendMembers(names, name)
 			}
 		}
-		for _, s := range h.namespace {
-			if info.Workspace != "" && ix.Workspace(s.name) != info.Workspace {
-				continue
-			}
-			if _, ok := s.grants.allow(&a); ok {
-				names = append(names, s.name)
+		for name, g := range h.namespaces.All() {
+			if (info.Workspace == "" || ix.Workspace(name) == info.Workspace) && ix.match(g, &a) != nil {
+				names = append(names, name)
 			}
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), false
+}
+
+// appendMembers appends the namespaces of a workspace.
+func (ix *Index) appendMembers(names []string, workspace string) []string {
+	members, _ := ix.members.Get(workspace)
+	for name := range members.All() {
+		names = append(names, name)
+	}
+	return names
 }
 
 // Workspaces is what Namespaces is, for workspaces: in which of them a role of the workspace, or one that holds everywhere,
@@ -48,9 +51,9 @@ func (z *Authorizer) Workspaces(user *exchange.User, info *exchange.RequestInfo)
 		return nil, all
 	}
 	for _, h := range ix.holders(nil, user) {
-		for _, s := range h.workspaces {
-			if _, ok := s.grants.allow(&a); ok {
-				names = append(names, s.name)
+		for name, g := range h.workspaces.All() {
+			if ix.match(g, &a) != nil {
+				names = append(names, name)
 			}
 		}
 	}
@@ -72,13 +75,7 @@ func (z *Authorizer) reach(user *exchange.User, info *exchange.RequestInfo) (ix 
 	a = attributesOf(info)
 	platform := exchange.ScopeOf(info) == exchange.ScopeGlobal
 	for _, h := range ix.holders(nil, user) {
-		if _, all = h.global.allow(&a); all {
-			return ix, a, true, true
-		}
-		if platform {
-			continue
-		}
-		if _, all = h.cluster.allow(&a); all {
+		if ix.match(h.global, &a) != nil || !platform && ix.match(h.cluster, &a) != nil {
 			return ix, a, true, true
 		}
 	}

@@ -17,7 +17,7 @@ import (
 func TestNamespacesOfAUser(t *testing.T) {
 	o := platform()
 	o.Workspaces = map[string]string{"ns1": "ws1", "ns3": "ws1", "ns2": "ws2"}
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 	list := func(group, resource string) exchange.RequestInfo {
 		return exchange.RequestInfo{Verb: "list", APIGroup: group, Resource: resource, IsResourceRequest: true}
 	}
@@ -65,7 +65,7 @@ func TestNamespacesOfAUser(t *testing.T) {
 
 func TestReachOfModes(t *testing.T) {
 	pods, u := get("pods", ""), &exchange.User{Name: "root"}
-	source := fixed{index: authz.Build(nil, platform())}
+	source := fixed{index: authz.Build(platform())}
 	for _, c := range []struct {
 		name string
 		z    *authz.Authorizer
@@ -94,7 +94,7 @@ func TestReachOfModes(t *testing.T) {
 func TestNamespacesAreThoseInWhichItIsAllowed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := objectsOf(t)
-		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, o)})
+		z := authz.NewAuthorizer("", fixed{index: authz.Build(o)})
 		u := someUser(t)
 		info := exchange.RequestInfo{Verb: rapid.SampledFrom([]string{"get", "list", "delete"}).Draw(t, "verb"), Resource: "pods", IsResourceRequest: true}
 		names, all := z.Namespaces(u, &info)
@@ -111,7 +111,7 @@ func TestNamespacesAreThoseInWhichItIsAllowed(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, platform())})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(platform())})
 	at := func(scope exchange.Scope, name string) authz.Place {
 		return authz.Place{Scope: scope, Workspace: name, Namespace: name}
 	}
@@ -145,7 +145,7 @@ func TestCovers(t *testing.T) {
 
 // A rule may be so large that its pieces are not counted out: it is missing as a whole.
 func TestCoversIsBounded(t *testing.T) {
-	z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, platform())})
+	z := authz.NewAuthorizer("", fixed{index: authz.Build(platform())})
 	many := make([]string, 1000)
 	for i := range many {
 		many[i] = strings.Repeat("x", i+1)
@@ -163,22 +163,22 @@ func TestCoversAsKubernetesDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		own := rapid.SliceOfN(rapid.Custom(ruleOf), 0, 5).Draw(t, "own")
 		asked := rapid.SliceOfN(rapid.Custom(ruleOf), 0, 3).Draw(t, "asked")
-		z := authz.NewAuthorizer("", fixed{index: authz.Build(nil, authz.Objects{
-			ClusterRoles:        []*authz.Role{role("", "r", rulesOf(own)...)},
+		z := authz.NewAuthorizer("", fixed{index: authz.Build(authz.Objects{
+			ClusterRoles:        []*authz.Role{role("", "r", rulesFrom(own)...)},
 			ClusterRoleBindings: []*authz.Binding{{Name: "b", RoleKind: "ClusterRole", Role: "r", Subjects: []authz.Subject{user("x")}}},
 		})})
 		covered, missing := validation.Covers(own, asked)
-		got := z.Covers(&exchange.User{Name: "x"}, authz.Place{}, rulesOf(asked))
+		got := z.Covers(&exchange.User{Name: "x"}, authz.Place{}, rulesFrom(asked))
 		if (len(got) == 0) != covered {
 			t.Fatalf("own %+v\nasked %+v\nwe miss %+v, Kubernetes %+v", own, asked, got, missing)
 		}
-		if want := rulesOf(missing); len(got) == len(want) && len(want) > 0 && len(asked) == 1 && !sameRules(got, want) {
+		if want := rulesFrom(missing); len(got) == len(want) && len(want) > 0 && len(asked) == 1 && !sameRules(got, want) {
 			t.Fatalf("we miss %+v, Kubernetes %+v", got, want)
 		}
 	})
 }
 
-func rulesOf(list []rbacv1.PolicyRule) []authz.Rule {
+func rulesFrom(list []rbacv1.PolicyRule) []authz.Rule {
 	rules := make([]authz.Rule, len(list))
 	for i, r := range list {
 		rules[i] = authz.Rule{Verbs: r.Verbs, APIGroups: r.APIGroups, Resources: r.Resources, ResourceNames: r.ResourceNames, NonResourceURLs: r.NonResourceURLs}

@@ -3,6 +3,7 @@ package authz
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"unique"
 )
 
@@ -28,8 +29,8 @@ func NewRules(list []Rule) Rules {
 	return Rules{unique.Make(string(text))}
 }
 
-// list is the rules again.
-func (r Rules) list() []Rule {
+// List is the rules as the role has them.
+func (r Rules) List() []Rule {
 	var list []Rule
 	if r == (Rules{}) {
 		return nil
@@ -40,10 +41,25 @@ func (r Rules) list() []Rule {
 	return list
 }
 
+// union is all rules of some lists, each once.
+func union(lists []Rules) Rules {
+	var all list
+	for _, r := range lists {
+		for _, rule := range r.List() {
+			all.once(rule)
+		}
+	}
+	return NewRules(all.all)
+}
+
 // Role is a GlobalRole, WorkspaceRole, ClusterRole or, with a namespace, a Role.
 type Role struct {
 	Namespace, Name string
 	Rules           Rules
+	// Aggregates are roles of the same kind and namespace whose rules this one has besides its own.
+	Aggregates []string
+	// Policy says that it has a Rego policy. That is not evaluated, so that it allows nothing.
+	Policy bool
 }
 
 // Subject is who a binding is for. Kind is User, Group or ServiceAccount; others match nobody.
@@ -56,5 +72,7 @@ type Binding struct {
 	Subjects                   []Subject
 }
 
-// List is the rules as the role has them.
-func (r Rules) List() []Rule { return r.list() }
+// same says whether o, of the same name, says the same.
+func (b *Binding) same(o *Binding) bool {
+	return b.Workspace == o.Workspace && b.RoleKind == o.RoleKind && b.Role == o.Role && slices.Equal(b.Subjects, o.Subjects)
+}

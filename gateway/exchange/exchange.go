@@ -58,8 +58,24 @@ type User struct {
 // Decision is what authorization said.
 type Decision struct {
 	Allowed bool
-	// Reason names the rule or binding that allowed, or what was missing. It may alias the exchange's buffers.
+	// Reason is why, where Grant does not say it. It may alias the exchange's buffers.
 	Reason string
+	// Grant is by what a user is allowed; nil for nobody in particular.
+	Grant Grant
+}
+
+// Grant is what gives users rights: a binding. It is kept as it is, because next to nobody asks for the sentence.
+type Grant interface {
+	// Why names it, for a user whom it allows something.
+	Why(user *User) string
+}
+
+// Why is the reason in words: the binding that allowed, or what was missing.
+func (d Decision) Why(user *User) string {
+	if d.Grant != nil {
+		return d.Grant.Why(user)
+	}
+	return d.Reason
 }
 
 // Exchange is one request and its answer. Exchanges are pooled: nothing of one may be used after it has ended.

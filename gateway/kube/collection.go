@@ -20,7 +20,7 @@ type Collection struct {
 	client *client
 	path   string
 	feed   *reflector[json.RawMessage]
-	store  *store[json.RawMessage]
+	store  *kept[json.RawMessage]
 }
 
 // writeTimeout bounds one write.
@@ -33,7 +33,7 @@ func NewCollection(cfg *rest.Config, group, kind string, log zerolog.Logger, cha
 	if err != nil {
 		return nil, err
 	}
-	s := &store[json.RawMessage]{items: map[string]*json.RawMessage{}, changed: changed}
+	s := keep[json.RawMessage](changed)
 	p := &Stores{log: log} // for its way to report
 	return &Collection{client: c, path: group + kind, store: s, feed: &reflector[json.RawMessage]{
 		client: c, path: group + kind, kind: kind, whole: true, store: s, read: make(chan struct{}), drop: p.drop,

@@ -24,7 +24,7 @@ func TestDecodeList(t *testing.T) {
 	} {
 		var b strings.Builder
 		p, err := decodeList(strings.NewReader(text), false, func(o *object, err error) {
-			b.WriteString(" " + o.key())
+			b.WriteString(" " + o.name())
 			if err != nil {
 				b.WriteString("(unreadable)")
 			}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authz"
+	"github.com/posternhq/postern/gateway/pmap"
 )
 
 // Options of Stores.
@@ -34,28 +35,22 @@ type Options struct {
 // Stores hold the platform's state as the cluster last told it. They are safe for concurrent use. What has not been read yet
 // is missing, which allows nobody anything; what cannot be read any more stays as it was.
 type Stores struct {
-	log      zerolog.Logger
-	plain    func(name, version, password string)
-	client   *client
-	users    *store[account.Account]
-	bindings [4]*store[authz.Binding] // global, workspace, cluster, namespace
-	roles    [4]*store[authz.Role]    // the same
-	spaces   *store[space]
-	feeds    []feed
+	log    zerolog.Logger
+	plain  func(name, version, password string)
+	client *client
+	users  *people
+	rules  *authz.Draft
+	feeds  []feed
 
 	accounts atomic.Pointer[account.Directory]
 	index    atomic.Pointer[snapshot]
 
-	dirty      chan struct{}
-	usersDirty atomic.Bool
-	rulesDirty atomic.Bool
-	building   sync.Mutex
-	builds     atomic.Int64
-	buildTime  atomic.Int64 // nanoseconds of the last one
+	dirty     chan struct{}
+	since     atomic.Int64 // of the oldest change that no snapshot has yet: nanoseconds since 1970; 0: there is none
+	swapping  sync.Mutex
+	snapshots atomic.Int64
+	delay     atomic.Int64 // nanoseconds from the oldest change in the last snapshot to that
 }
-
-// space is a namespace and the workspace it is in.
-type space struct{ name, workspace string }
 
 // feed keeps one store up to date.
 type feed interface {
@@ -71,7 +66,7 @@ func New(o Options) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Stores{log: o.Log, plain: o.Plain, client: c, dirty: make(chan struct{}, 1)}
+	p := &Stores{log: o.Log, plain: o.Plain, client: c, rules: authz.NewDraft(), dirty: make(chan struct{}, 1)}
 	p.index.Store(&snapshot{changed: make(chan struct{})})
 	p.addFeeds()
 	return p, nil
@@ -84,17 +79,17 @@ const (
 
 // addFeeds makes a store and a feed for each kind.
 func (p *Stores) addFeeds() {
-	rules := func() { p.changed(&p.rulesDirty) }
-	p.users = addFeed(p, iam, "users", p.user, func() { p.changed(&p.usersDirty) })
-	p.roles[0] = addFeed(p, iam, "globalroles", p.role, rules)
-	p.roles[1] = addFeed(p, iam, "workspaceroles", p.role, rules)
-	p.roles[2] = addFeed(p, rbac, "clusterroles", p.role, rules)
-	p.roles[3] = addFeed(p, rbac, "roles", p.role, rules)
-	p.bindings[0] = addFeed(p, iam, "globalrolebindings", binding, rules)
-	p.bindings[1] = addFeed(p, iam, "workspacerolebindings", binding, rules)
-	p.bindings[2] = addFeed(p, rbac, "clusterrolebindings", binding, rules)
-	p.bindings[3] = addFeed(p, rbac, "rolebindings", binding, rules)
-	p.spaces = addFeed(p, "/api/v1/", "namespaces", namespace, rules)
+	p.users = &people{changed: p.changed, draft: new(account.Directory), edit: new(pmap.Edit)}
+	addFeed(p, iam, "users", p.user, p.users)
+	addFeed(p, iam, "globalroles", p.role, roles{p.rules.GlobalRoles(), p.changed})
+	addFeed(p, iam, "workspaceroles", p.role, roles{p.rules.WorkspaceRoles(), p.changed})
+	addFeed(p, rbac, "clusterroles", p.role, roles{p.rules.ClusterRoles(), p.changed})
+	addFeed(p, rbac, "roles", p.role, roles{p.rules.Roles(), p.changed})
+	addFeed(p, iam, "globalrolebindings", binding, bindings{p.rules.GlobalRoleBindings(), p.changed})
+	addFeed(p, iam, "workspacerolebindings", binding, bindings{p.rules.WorkspaceRoleBindings(), p.changed})
+	addFeed(p, rbac, "clusterrolebindings", binding, bindings{p.rules.ClusterRoleBindings(), p.changed})
+	addFeed(p, rbac, "rolebindings", binding, bindings{p.rules.RoleBindings(), p.changed})
+	addFeed(p, "/api/v1/", "namespaces", namespace, spaces{keep[space](p.changed), p.rules})
 }
 
 // Run reads and follows everything until ctx ends; it returns nil. What cannot be read is tried again, for ever.
@@ -103,7 +98,7 @@ func (p *Stores) Run(ctx context.Context) error {
 	for _, f := range p.feeds {
 		all.Go(func() { f.run(ctx) })
 	}
-	all.Go(func() { p.build(ctx) })
+	all.Go(func() { p.publish(ctx) })
 	all.Wait()
 	p.client.http.CloseIdleConnections()
 	return nil
@@ -169,77 +164,54 @@ func (p *Stores) WaitSynced(ctx context.Context) error {
 			return errors.Join(ctx.Err(), p.Synced())
 		}
 	}
-	p.rebuild()
+	p.swap()
 	return nil
 }
 
-// changed has a change taken over soon.
-func (p *Stores) changed(what *atomic.Bool) {
-	what.Store(true)
+// changed has a change become visible soon.
+func (p *Stores) changed() {
+	p.since.CompareAndSwap(0, time.Now().UnixNano())
 	select {
 	case p.dirty <- struct{}{}:
 	default: // somebody has said so already
 	}
 }
 
-// A change waits for others that come with it, and for longer when building is slow: no more than a tenth of one CPU goes
-// into it. It is visible after a second at the latest, plus the time of building.
-const (
-	minWait = 50 * time.Millisecond
-	maxWait = 800 * time.Millisecond
-)
+// gather is how long a change waits for others that come with it: each snapshot wakes whoever follows the rights of users,
+// and has the next changes copy what it shares.
+const gather = 50 * time.Millisecond
 
-// build takes changes over until ctx ends.
-func (p *Stores) build(ctx context.Context) {
-	var ended time.Time
+// publish makes changes visible until ctx ends.
+func (p *Stores) publish(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.dirty:
 		}
-		rest := min(10*time.Duration(p.buildTime.Load()), maxWait) - time.Since(ended)
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(minWait, rest)):
+		case <-time.After(gather):
 		}
-		p.rebuild()
-		ended = time.Now()
+		p.swap()
 	}
 }
 
-// rebuild makes new snapshots of what has changed.
-func (p *Stores) rebuild() {
-	p.building.Lock()
-	defer p.building.Unlock()
-	start := time.Now()
-	users, rules := p.usersDirty.Swap(false), p.rulesDirty.Swap(false)
-	if !users && !rules {
-		return
+// swap shows readers what has changed.
+func (p *Stores) swap() {
+	p.swapping.Lock()
+	defer p.swapping.Unlock()
+	since := p.since.Swap(0)
+	users, index := p.users.commit(), p.rules.Commit()
+	if users != nil {
+		p.accounts.Store(users)
 	}
-	if users {
-		p.accounts.Store(account.NewDirectory(p.users.all()))
+	if index != nil {
+		close(p.index.Swap(&snapshot{index, make(chan struct{})}).changed)
 	}
-	if rules {
-		next := &snapshot{authz.Build(p.Index(), p.objects()), make(chan struct{})}
-		close(p.index.Swap(next).changed)
-	}
-	p.builds.Add(1)
-	p.buildTime.Store(int64(time.Since(start)))
-}
-
-func (p *Stores) objects() authz.Objects {
-	workspaces := make(map[string]string)
-	for _, s := range p.spaces.all() {
-		if s.workspace != "" {
-			workspaces[s.name] = s.workspace
-		}
-	}
-	return authz.Objects{
-		GlobalRoles: p.roles[0].all(), WorkspaceRoles: p.roles[1].all(), ClusterRoles: p.roles[2].all(), Roles: p.roles[3].all(),
-		GlobalRoleBindings: p.bindings[0].all(), WorkspaceRoleBindings: p.bindings[1].all(),
-		ClusterRoleBindings: p.bindings[2].all(), RoleBindings: p.bindings[3].all(),
-		Workspaces: workspaces,
+	if (users != nil || index != nil) && since > 0 {
+		p.snapshots.Add(1)
+		p.delay.Store(time.Now().UnixNano() - since)
 	}
 }

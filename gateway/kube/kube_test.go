@@ -297,6 +297,9 @@ func TestRegoIsNotEvaluatedAndSaid(t *testing.T) {
 	if may(p, "rita", "secrets", "x") {
 		t.Error("the policy counts")
 	}
+	if n := p.policies(); n != 1 {
+		t.Errorf("%d roles have a policy", n)
+	}
 	if !strings.Contains(log.String(), "rego-override is not evaluated") {
 		t.Errorf("log says nothing:\n%s", log)
 	}
@@ -310,35 +313,68 @@ func TestManyChangesMakeFewIndexes(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan struct{})
-		go func() { defer close(ended); p.build(ctx) }()
+		go func() { defer close(ended); p.publish(ctx) }()
+		s := spaces{keep[space](p.changed), p.rules}
 		for i := range 10_000 { // over ten seconds
-			p.spaces.set(fmt.Sprint(i), &space{name: fmt.Sprint(i), workspace: "w"})
+			s.set(key{Name: fmt.Sprint(i)}, &space{name: fmt.Sprint(i), workspace: "w"})
 			time.Sleep(time.Millisecond)
 		}
-		if n := p.builds.Load(); n < 10 || n > 10_000/50 {
-			t.Errorf("%d builds", n)
+		if n := p.snapshots.Load(); n < 10 || n > 10_000/50 {
+			t.Errorf("%d snapshots", n)
 		}
-		time.Sleep(maxWait)
+		time.Sleep(gather)
 		synctest.Wait()
 		if got := p.Index().Workspace("9999"); got != "w" {
 			t.Errorf("the last change is not visible: %q", got)
 		}
-		n := p.builds.Load()
-		p.spaces.set("9999", &space{name: "9999", workspace: "w"}) // nothing new
+		n, changed := p.snapshots.Load(), p.Changed()
+		s.set(key{Name: "9999"}, &space{name: "9999", workspace: "w"}) // nothing new
 		time.Sleep(time.Second)
-		if p.builds.Load() != n {
+		if p.snapshots.Load() != n {
 			t.Error("an update without a change made a new index")
 		}
-		p.buildTime.Store(int64(time.Hour)) // however slow building is
-		p.spaces.set("x", &space{name: "x", workspace: "w"})
-		time.Sleep(maxWait)
-		synctest.Wait()
-		if p.Index().Workspace("x") == "" {
-			t.Error("a change waits for more than a second")
+		s.remove(key{Name: "9999"})
+		<-changed
+		if got := p.Index().Workspace("9999"); got != "" {
+			t.Errorf("a namespace that is gone is in %q", got)
 		}
 		stop()
 		<-ended
 	})
+}
+
+// Roles have the rules of those that they name, as these are now.
+func TestRolesIncludeOthers(t *testing.T) {
+	s := newServer(t)
+	names := func(list string) string {
+		return `"metadata":{"name":"whole","annotations":{"iam.kubesphere.io/aggregation-roles":"` + list + `"}}`
+	}
+	put := func(list string) {
+		s.do(func() {
+			s.version++
+			text := strings.Replace(`{`+names(list)+`,`+pods+`}`, `"metadata":{`, fmt.Sprintf(`"metadata":{"resourceVersion":"%d",`, s.version), 1)
+			if s.objects[path("globalroles")] == nil {
+				s.objects[path("globalroles")] = map[string]string{}
+			}
+			s.objects[path("globalroles")]["whole"] = text
+			s.log = append(s.log, change{s.version, path("globalroles"), "MODIFIED", text})
+		})
+	}
+	put(`[\"part\",\"missing\"]`)
+	s.put(path("globalroles"), "part", "", strings.ReplaceAll(pods, "pods", "secrets"))
+	s.put(path("globalrolebindings"), "b", "", to("GlobalRole", "whole", "User", "gina"))
+	p, log := start(t, s)
+	synced(t, p)
+	if !may(p, "gina", "pods", "x") || !may(p, "gina", "secrets", "x") {
+		t.Error("a part is missing")
+	}
+	s.put(path("globalroles"), "part", "", strings.ReplaceAll(pods, "pods", "events"))
+	await(t, "the part has changed", func() bool { return may(p, "gina", "events", "x") && !may(p, "gina", "secrets", "x") })
+	put(`not a list`)
+	await(t, "the part is none any more", func() bool { return !may(p, "gina", "events", "x") && may(p, "gina", "pods", "x") })
+	if !strings.Contains(log.String(), "is no list of names") {
+		t.Errorf("log says nothing:\n%s", log)
+	}
 }
 
 func TestMetrics(t *testing.T) {

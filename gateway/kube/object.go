@@ -2,6 +2,7 @@ package kube
 
 import (
 	"encoding/json"
+	"unique"
 
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authz"
@@ -78,27 +79,45 @@ func (p *Stores) user(o *object) *account.Account {
 	return a
 }
 
+// partsAnnotation is a JSON list of roles of the same kind and namespace whose rules a role has besides its own.
+const partsAnnotation = "iam.kubesphere.io/aggregation-roles"
+
 // role takes the rules and leaves a Rego policy out: without it nobody may do more.
 func (p *Stores) role(o *object) *authz.Role {
-	if o.Metadata.Annotations[regoAnnotation] != "" {
-		p.log.Warn().Str("role", o.key()).Msg("annotation " + regoAnnotation + " is not evaluated: the role allows what its rules say")
+	r := &authz.Role{Namespace: intern(o.Metadata.Namespace), Name: intern(o.Metadata.Name), Rules: authz.NewRules(o.Rules)}
+	if r.Policy = o.Metadata.Annotations[regoAnnotation] != ""; r.Policy {
+		p.log.Warn().Str("role", o.name()).Msg("annotation " + regoAnnotation + " is not evaluated: the role allows what its rules say")
 	}
-	return &authz.Role{Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Rules: authz.NewRules(o.Rules)}
+	if parts := o.Metadata.Annotations[partsAnnotation]; parts != "" {
+		if err := json.Unmarshal([]byte(parts), &r.Aggregates); err != nil {
+			r.Aggregates = nil // half a list is no list
+			p.log.Warn().Str("role", o.name()).Err(err).Msg("annotation " + partsAnnotation + " is no list of names: the role allows what its own rules say")
+		}
+	}
+	return r
 }
 
 func binding(o *object) *authz.Binding {
 	b := &authz.Binding{
-		Namespace: o.Metadata.Namespace, Name: o.Metadata.Name, Workspace: o.Metadata.Labels[workspaceLabel],
-		RoleKind: kind(o.RoleRef.Kind), Role: o.RoleRef.Name, Subjects: make([]authz.Subject, 0, len(o.Subjects)),
+		Namespace: intern(o.Metadata.Namespace), Name: o.Metadata.Name, Workspace: intern(o.Metadata.Labels[workspaceLabel]),
+		RoleKind: kind(o.RoleRef.Kind), Role: intern(o.RoleRef.Name), Subjects: make([]authz.Subject, 0, len(o.Subjects)),
 	}
 	for _, s := range o.Subjects {
-		b.Subjects = append(b.Subjects, authz.Subject{Kind: kind(s.Kind), Namespace: s.Namespace, Name: s.Name})
+		b.Subjects = append(b.Subjects, authz.Subject{Kind: kind(s.Kind), Namespace: intern(s.Namespace), Name: intern(s.Name)})
 	}
 	return b
 }
 
 func namespace(o *object) *space {
-	return &space{name: o.Metadata.Name, workspace: o.Metadata.Labels[workspaceLabel]}
+	return &space{name: intern(o.Metadata.Name), workspace: intern(o.Metadata.Labels[workspaceLabel])}
+}
+
+// intern is s in memory that is shared with all that are the same: the names of users, roles and namespaces are in many objects.
+func intern(s string) string {
+	if s == "" {
+		return ""
+	}
+	return unique.Make(s).Value()
 }
 
 // kind is k without memory of its own: the words are few, the objects many.
@@ -108,11 +127,16 @@ func kind(k string) string {
 			return known
 		}
 	}
-	return k
+	return intern(k)
 }
 
 // key is an object's place in its store.
-func (o *object) key() string {
+func (o *object) key() key {
+	return key{Namespace: intern(o.Metadata.Namespace), Name: o.Metadata.Name}
+}
+
+// name is it in words.
+func (o *object) name() string {
 	if o.Metadata.Namespace == "" {
 		return o.Metadata.Name
 	}

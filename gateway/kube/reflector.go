@@ -29,7 +29,7 @@ type reflector[T any] struct {
 	kind    string
 	convert func(*object) *T
 	whole   bool // convert uses the object's text
-	store   *store[T]
+	store   store[T]
 	report  func(kind string, err error) // of a failure that is new, and nil when it is over
 	drop    func(kind, key string, err error)
 
@@ -41,13 +41,11 @@ type reflector[T any] struct {
 	err      error
 }
 
-// addFeed makes a store that a reflector fills.
-func addFeed[T any](p *Stores, group, kind string, convert func(*object) *T, changed func()) *store[T] {
-	s := &store[T]{items: map[string]*T{}, changed: changed}
+// addFeed has a reflector fill a store.
+func addFeed[T any](p *Stores, group, kind string, convert func(*object) *T, s store[T]) {
 	p.feeds = append(p.feeds, &reflector[T]{
 		client: p.client, path: group + kind, kind: kind, convert: convert, store: s, read: make(chan struct{}), report: p.report, drop: p.drop,
 	})
-	return s
 }
 
 // report logs a failure once, and its end.
@@ -146,24 +144,63 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// list replaces the store by what the cluster has.
+// list gives the store what the cluster has, page by page, and at the end takes away what that has not. What allows less
+// than it should while a page is missing is as good as what has not been read; whole objects, which say what should run, are
+// given at once.
 func (r *reflector[T]) list(ctx context.Context) (version string, err error) {
-	items := make(map[string]*T)
+	l := listing[T]{all: map[key]*T{}}
+	if !r.whole {
+		l.to = r.store
+	}
+	l.first = r.store.len() == 0 && l.to != nil
 	query := url.Values{"limit": {strconv.Itoa(pageSize)}}
 	for {
-		p, err := r.page(ctx, query, items)
+		p, err := r.page(ctx, query, &l)
 		if err != nil {
 			return "", fmt.Errorf("cannot list %s: %w", r.kind, err)
 		}
 		if p.Continue == "" {
-			r.store.replace(items)
+			l.end(r.store)
 			return p.ResourceVersion, nil
 		}
 		query.Set("continue", p.Continue)
 	}
 }
 
-func (r *reflector[T]) page(ctx context.Context, query url.Values, items map[string]*T) (page, error) {
+// listing is a list under way.
+type listing[T any] struct {
+	to    store[T] // takes each object as it comes; nil: at the end
+	first bool     // there was nothing: nothing has to go at the end
+	all   map[key]*T
+}
+
+func (l *listing[T]) add(k key, v *T) {
+	if l.to != nil {
+		l.to.set(k, v)
+		v = nil
+	}
+	if !l.first {
+		l.all[k] = v
+	}
+}
+
+func (l *listing[T]) end(s store[T]) {
+	for k, v := range l.all {
+		if v != nil {
+			s.set(k, v)
+		}
+	}
+	if l.first {
+		return
+	}
+	for _, k := range s.keys() {
+		if _, there := l.all[k]; !there {
+			s.remove(k)
+		}
+	}
+}
+
+func (r *reflector[T]) page(ctx context.Context, query url.Values, l *listing[T]) (page, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	body, err := r.client.do(ctx, call{method: http.MethodGet, path: r.path, accept: r.accept("List"), query: query})
@@ -173,10 +210,10 @@ func (r *reflector[T]) page(ctx context.Context, query url.Values, items map[str
 	defer body.Close() //nolint:errcheck // only read
 	return decodeList(body, r.whole, func(o *object, err error) {
 		if err == nil {
-			items[o.key()] = r.convert(o)
+			l.add(o.key(), r.convert(o))
 			return
 		}
-		r.drop(r.kind, o.key(), err)
+		r.drop(r.kind, o.name(), err)
 	})
 }
 
@@ -227,7 +264,7 @@ func (r *reflector[T]) apply(e event, version *string) error {
 	switch e.Type {
 	case "ADDED", "MODIFIED":
 		if err != nil { // it is not what it was, whatever it is
-			r.drop(r.kind, o.key(), err)
+			r.drop(r.kind, o.name(), err)
 			r.store.remove(o.key())
 		} else {
 			r.store.set(o.key(), r.convert(o))

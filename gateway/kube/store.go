@@ -3,17 +3,32 @@ package kube
 import (
 	"reflect"
 	"sync"
+
+	"github.com/posternhq/postern/gateway/authz"
 )
 
-// store holds the objects of one kind by key. Objects are immutable.
-type store[T any] struct {
+// key names an object of a kind.
+type key = authz.Key
+
+// store takes over the objects of one kind, which are immutable.
+type store[T any] interface {
+	set(k key, v *T)
+	remove(k key)
+	keys() []key
+	len() int
+}
+
+// kept is a store that holds its objects.
+type kept[T any] struct {
 	mu      sync.Mutex
-	items   map[string]*T
+	items   map[key]*T
 	changed func() // called after every real change, without the lock
 }
 
+func keep[T any](changed func()) *kept[T] { return &kept[T]{items: map[key]*T{}, changed: changed} }
+
 // all is every object, in no order.
-func (s *store[T]) all() []*T {
+func (s *kept[T]) all() []*T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]*T, 0, len(s.items))
@@ -23,26 +38,29 @@ func (s *store[T]) all() []*T {
 	return all
 }
 
-// get is one object; nil if there is none.
-func (s *store[T]) get(key string) *T {
+func (s *kept[T]) keys() []key {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.items[key]
+	all := make([]key, 0, len(s.items))
+	for k := range s.items {
+		all = append(all, k)
+	}
+	return all
 }
 
-func (s *store[T]) len() int {
+func (s *kept[T]) len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.items)
 }
 
-// set stores v. Most updates change nothing that is kept (a user's last login, a namespace's status): they are no change.
-func (s *store[T]) set(key string, v *T) {
+// set stores v. Most updates change nothing that is kept (a namespace's status): they are no change.
+func (s *kept[T]) set(k key, v *T) {
 	s.mu.Lock()
-	old := s.items[key]
+	old := s.items[k]
 	same := old != nil && reflect.DeepEqual(old, v)
 	if !same {
-		s.items[key] = v
+		s.items[k] = v
 	}
 	s.mu.Unlock()
 	if !same {
@@ -50,25 +68,12 @@ func (s *store[T]) set(key string, v *T) {
 	}
 }
 
-func (s *store[T]) remove(key string) {
+func (s *kept[T]) remove(k key) {
 	s.mu.Lock()
-	_, had := s.items[key]
-	delete(s.items, key)
+	_, had := s.items[k]
+	delete(s.items, k)
 	s.mu.Unlock()
 	if had {
 		s.changed()
 	}
-}
-
-// replace takes over a whole list. Objects that are the same stay the same, so that what was cached for them stays good.
-func (s *store[T]) replace(items map[string]*T) {
-	s.mu.Lock()
-	for key, v := range items {
-		if old := s.items[key]; old != nil && reflect.DeepEqual(old, v) {
-			items[key] = old
-		}
-	}
-	s.items = items
-	s.mu.Unlock()
-	s.changed()
 }

@@ -26,7 +26,7 @@ func (s *Stage) access(user *exchange.User, r *authorizationv1.SelfSubjectAccess
 	info := question(&r.Spec)
 	d := s.o.Authorizer.Authorize(user, &info)
 	r.ObjectMeta = metav1.ObjectMeta{}
-	r.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: d.Allowed, Reason: d.Reason}
+	r.Status = authorizationv1.SubjectAccessReviewStatus{Allowed: d.Allowed, Reason: d.Why(user)}
 	if !d.Allowed && s.o.Authorizer.Synced() != nil {
 		r.Status.EvaluationError = unread
 	}

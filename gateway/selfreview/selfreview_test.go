@@ -43,7 +43,7 @@ func platform() *authz.Index {
 		return &authz.Role{Namespace: namespace, Name: name, Rules: authz.NewRules(rules)}
 	}
 	to := func(kind, name string) []authz.Subject { return []authz.Subject{{Kind: kind, Name: name}} }
-	return authz.Build(nil, authz.Objects{
+	return authz.Build(authz.Objects{
 		GlobalRoles: []*authz.Role{
 			role("", "platform-admin", rule("*", "*", "*"), authz.Rule{Verbs: []string{"*"}, NonResourceURLs: []string{"*"}}),
 			role("", "platform-regular", rule("get,list", "tenant.kubesphere.io", "workspaces")),
