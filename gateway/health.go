@@ -26,6 +26,7 @@ func (g *Gateway) readiness() []admin.Check {
 		// Without keys nobody logs in; certificates, and reading without credentials, go on.
 		{Name: "keys", Test: func() error { return nil }, Note: g.long.keys.Problem},
 		{Name: "users-and-roles", Test: g.long.platform.Synced},
+		{Name: "sessions", Test: g.long.sessions.Ready, Note: g.long.sessions.Note},
 		{Name: "modules", Test: g.modulesRead, Note: g.modulesNote},
 		// A configuration that could not be read leaves the one before serving well: it is said, but fails nothing.
 		{Name: "config", Test: func() error { return nil }, Note: g.configNote},

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,16 +26,20 @@ type Keeper struct {
 	memory   *memory
 	failures *failures
 	settings atomic.Pointer[Settings]
-	changed  sync.Mutex  // one Configure at a time
-	journal  *journal    // nil: none, as long as nobody has opened one
-	unkept   atomic.Bool // the journal cannot be written
+	journal  *journal               // nil: none, as long as nobody has opened one
+	unkept   atomic.Bool            // the journal cannot be written
+	remote   atomic.Pointer[remote] // nil: memory is all
+
+	changing sync.Mutex    // guards what follows
+	retired  []*remote     // others have taken their place
+	changed  chan struct{} // tells Run so
 }
 
 var _ Store = (*Keeper)(nil)
 
 // New makes a Keeper that knows nothing, and starts nothing.
 func New(o Options) *Keeper {
-	k := &Keeper{log: o.Log, metrics: o.Metrics, memory: newMemory(), failures: newFailures()}
+	k := &Keeper{log: o.Log, metrics: o.Metrics, memory: newMemory(), failures: newFailures(), changed: make(chan struct{}, 1)}
 	k.metrics.watch(k)
 	k.Configure(o.Settings)
 	return k
@@ -63,36 +68,105 @@ func (k *Keeper) journalFails(err error) {
 	}
 }
 
-// Configure makes s what k does from now on.
+// Configure makes s what k does from now on. Another Redis, or the first one, is told all that k knows.
 func (k *Keeper) Configure(s Settings) {
-	k.changed.Lock()
-	defer k.changed.Unlock()
+	k.changing.Lock()
+	defer k.changing.Unlock()
 	k.settings.Store(&s)
+	old := k.remote.Load()
+	switch {
+	case old == nil && s.Redis == nil, old != nil && s.Redis != nil && old.settings == *s.Redis:
+		return
+	case s.Redis == nil:
+		k.remote.Store(nil)
+	default:
+		k.remote.Store(newRemote(*s.Redis, k))
+	}
+	if old != nil {
+		k.retired = append(k.retired, old)
+	}
+	select {
+	case k.changed <- struct{}{}:
+	default: // Run has not seen the change before
+	}
 }
 
 // housekeeping is how often what is over is dropped from tables that are seldom written.
 const housekeeping = 5 * time.Minute
 
-// Run works until ctx has ended: it drops what is over.
+// Run works until ctx has ended: it follows Redis and drops what is over.
 func (k *Keeper) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		k.runWith(ctx, k.remote.Load())
+		if err := k.closeRetired(); err != nil {
+			k.log.Warn().Err(err).Msg("cannot close the connections to Redis")
+		}
+	}
+	return nil
+}
+
+// closeRetired closes what nobody follows any more, when those who use it are done.
+func (k *Keeper) closeRetired() (err error) {
+	k.changing.Lock()
+	retired := k.retired
+	k.retired = nil
+	k.changing.Unlock()
+	for _, r := range retired {
+		err = errors.Join(err, r.close())
+	}
+	return err
+}
+
+// runWith follows r until another takes its place.
+func (k *Keeper) runWith(ctx context.Context, r *remote) {
+	inner, stop := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	if r != nil {
+		all.Go(func() { r.follow(inner) })
+	}
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
-	for {
+	for k.remote.Load() == r && ctx.Err() == nil {
 		select {
 		case now := <-tick.C:
 			k.memory.expire(now.UnixMilli())
+		case <-k.changed:
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	stop()
+	all.Wait()
+}
+
+// Ready says why requests should not come here yet: a Redis that nobody has read may know of sessions that have ended.
+func (k *Keeper) Ready() error {
+	if r := k.remote.Load(); r != nil && !r.read.Load() && !k.settings.Load().Local {
+		return fmt.Errorf("what has ended has not been read from Redis (cache.options) at %s", r.settings.Address)
+	}
+	return nil
+}
+
+// Note says what does not work as it should, though requests may come.
+func (k *Keeper) Note() string {
+	switch r := k.remote.Load(); {
+	case r != nil && !r.up.Load():
+		return "Redis is gone"
+	case k.unkept.Load():
+		return "the journal cannot be written"
+	}
+	return ""
 }
 
 // Close ends what works behind.
-func (k *Keeper) Close() error {
-	if k.journal == nil {
-		return nil
+func (k *Keeper) Close() (err error) {
+	err = k.closeRetired()
+	if r := k.remote.Load(); r != nil {
+		err = errors.Join(err, r.close())
 	}
-	return k.journal.end()
+	if k.journal != nil {
+		err = errors.Join(err, k.journal.end())
+	}
+	return err
 }
 
 // Ended says whether a token is over before its time. See Store.
@@ -146,14 +220,16 @@ func (k *Keeper) end(ctx context.Context, r record) error {
 	return err
 }
 
-// keep has r on the disk, should the gateway end. Without Redis that is all there is.
-func (k *Keeper) keep(ctx context.Context, r record) error {
-	if k.journal == nil {
-		return nil
+// keep has r stored: on the disk, should the gateway end, and for all replicas.
+func (k *Keeper) keep(ctx context.Context, r record) (err error) {
+	if k.journal != nil {
+		err = k.journal.append(ctx, r)
 	}
-	err := k.journal.append(ctx, r)
-	if k.settings.Load().Local {
-		return nil // it is counted and logged
+	if far := k.remote.Load(); far != nil && r.kind != kindOnce {
+		err = errors.Join(err, far.store(ctx, r))
+	}
+	if k.settings.Load().Local && !errors.Is(err, ErrFull) {
+		return nil // it is counted, logged and tried again
 	}
 	return err
 }
@@ -172,7 +248,25 @@ func (k *Keeper) Once(ctx context.Context, id string, until time.Time) (first bo
 }
 
 func (k *Keeper) claim(ctx context.Context, r record) (bool, error) {
+	far := k.remote.Load()
+	if far != nil {
+		if u, ok := k.memory.once.get(r.id); ok && !u.over(time.Now().UnixMilli()) {
+			return false, nil
+		}
+		first, err := far.claim(ctx, r)
+		switch {
+		case err == nil && !first:
+			return false, nil
+		case err != nil && !k.settings.Load().Local:
+			return false, err
+		case err != nil:
+			far.lost.Store(true)
+		}
+	}
 	first, err := k.memory.claim(r.id, r.until, time.Now().UnixMilli())
+	if errors.Is(err, ErrFull) && far != nil && far.up.Load() {
+		return true, nil // Redis knows
+	}
 	if err == nil && first {
 		err = k.keep(ctx, r)
 	}
@@ -191,20 +285,45 @@ func lasting(t time.Time) until {
 }
 
 // Wait is how long until another attempt may be made. See Throttle.
-func (k *Keeper) Wait(_ context.Context, user, address string) time.Duration {
-	wait := k.failures.wait(k.settings.Load().tries(user, address), time.Now())
+func (k *Keeper) Wait(ctx context.Context, user, address string) time.Duration {
+	t := k.settings.Load().tries(user, address)
+	if len(t.counted) == 0 {
+		return 0
+	}
+	wait := time.Duration(0)
+	err := ErrUnavailable
+	if r := k.remote.Load(); r != nil {
+		wait, err = r.wait(ctx, t)
+	}
+	if err != nil {
+		wait = k.failures.wait(t, time.Now())
+	}
 	if wait > 0 {
 		k.metrics.throttled()
 	}
 	return wait
 }
 
-// Failed counts a failure. See Throttle.
-func (k *Keeper) Failed(_ context.Context, user, address string) {
-	k.failures.add(k.settings.Load().tries(user, address), time.Now())
+// Failed counts a failure. See Throttle. It is counted here, too, should Redis go.
+func (k *Keeper) Failed(ctx context.Context, user, address string) {
+	t := k.settings.Load().tries(user, address)
+	if len(t.counted) == 0 {
+		return
+	}
+	k.failures.add(t, time.Now())
+	if r := k.remote.Load(); r != nil {
+		_ = r.failed(ctx, t) // follow logs that Redis is gone
+	}
 }
 
 // Succeeded forgets the user's failures. See Throttle.
-func (k *Keeper) Succeeded(_ context.Context, user, _ string) {
-	k.failures.forget(k.settings.Load().tries(user, ""))
+func (k *Keeper) Succeeded(ctx context.Context, user, _ string) {
+	t := k.settings.Load().tries(user, "")
+	if len(t.counted) == 0 {
+		return
+	}
+	k.failures.forget(t)
+	if r := k.remote.Load(); r != nil {
+		_ = r.forget(ctx, t) // follow logs that Redis is gone
+	}
 }

@@ -13,6 +13,8 @@ type Metrics struct {
 	ends      *prometheus.CounterVec
 	once      *prometheus.CounterVec
 	throttles prometheus.Counter
+	reads     prometheus.Counter
+	failures  prometheus.Counter
 }
 
 // NewMetrics registers the metrics that the README lists.
@@ -28,7 +30,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "postern_session_throttled_total", Help: "Attempts to log in that have to wait.",
 		}),
 	}
-	r.MustRegister(m.ends, m.once, m.throttles)
+	m.reads = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "postern_session_redis_reads_total", Help: "How often everything was read from Redis: once a connection, and when something could not be stored.",
+	})
+	m.failures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "postern_session_redis_errors_total", Help: "Commands and messages of Redis that failed.",
+	})
+	r.MustRegister(m.ends, m.once, m.throttles, m.reads, m.failures)
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "postern_session_stored", Help: "1 if what ends is stored where it belongs, Redis or journal; 0 while that is gone.",
+	}, m.stored))
 	for _, what := range []kind{kindSession, kindUser, kindOnce} {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "postern_session_known", Help: "What is remembered, by kind; each is bounded by 250000.", ConstLabels: prometheus.Labels{"what": what.String()},
@@ -45,6 +56,25 @@ func (k kind) String() string {
 func (m *Metrics) watch(k *Keeper) {
 	if m != nil {
 		m.keeper.Store(k)
+	}
+}
+
+func (m *Metrics) stored() float64 {
+	if k := m.keeper.Load(); k == nil || k.Note() != "" {
+		return 0
+	}
+	return 1
+}
+
+func (m *Metrics) redisRead() {
+	if m != nil {
+		m.reads.Inc()
+	}
+}
+
+func (m *Metrics) redisFailed() {
+	if m != nil {
+		m.failures.Inc()
 	}
 }
 
