@@ -179,9 +179,12 @@ func (c *call) release(k *kind, b object, subject, name string) error {
 	return err
 }
 
-// plain says whether a name of the path can be part of a selector as it is.
+// mostName is how long a name may be that becomes a label.
+const mostName = 63
+
+// plain says whether a name can be a label's value, and so part of a selector as it is.
 func plain(name string) bool {
-	return name != "" && len(name) <= 63 && !strings.ContainsFunc(name, func(r rune) bool {
+	return name != "" && len(name) <= mostName && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
 	})
 }

@@ -15,9 +15,6 @@ const (
 // providerLabels tie a user to an account elsewhere: who sets them decides who may log in as the user.
 var providerLabels = []string{"iam.kubesphere.io/identify-provider", "iam.kubesphere.io/origin-uid"}
 
-// mostName bounds a user's name: it becomes a label of bindings.
-const mostName = 63
-
 // platform is the place of GlobalRoles.
 var platform = place{level: global}
 
@@ -53,8 +50,8 @@ func (c *call) checkNew(user object, role string) error {
 	switch name := user.name(); {
 	case name == "":
 		return guest.Fail(400, "metadata.name is missing")
-	case len(name) > mostName:
-		return guest.Fail(400, "metadata.name has more than 63 characters")
+	case !plain(name):
+		return guest.Fail(400, "metadata.name may have 63 letters, digits, dots and dashes")
 	case len(user.texts("spec", "groups")) > 0:
 		return guest.Fail(400, "spec.groups cannot be set: use the groupbindings of a workspace")
 	}
