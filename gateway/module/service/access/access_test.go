@@ -45,7 +45,7 @@ func platform() (*Service, *decider) {
 	role := func(namespace, name string, rules ...authz.Rule) *authz.Role {
 		return &authz.Role{Namespace: namespace, Name: name, Rules: authz.NewRules(rules)}
 	}
-	d := &decider{Authorizer: authz.NewAuthorizer("", source{authz.Build(nil, authz.Objects{
+	d := &decider{Authorizer: authz.NewAuthorizer("", source{authz.Build(authz.Objects{
 		GlobalRoles:    []*authz.Role{role("", "admin", rule("*", "*", "*"))},
 		WorkspaceRoles: []*authz.Role{role("", "ws1-admin", rule("get,list,create", "", "pods,secrets"))},
 		Roles:          []*authz.Role{role("ns2", "reader", rule("get,list", "", "pods"))},

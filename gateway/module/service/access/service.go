@@ -91,7 +91,7 @@ func (s *Service) may(call *service.Call, args service.Args) (any, error) {
 		return nil, err
 	}
 	d := s.o.Authorizer().Authorize(user, info)
-	out := decision{Allowed: d.Allowed, Reason: d.Reason}
+	out := decision{Allowed: d.Allowed, Reason: d.Why(user)}
 	if !d.Allowed {
 		out.Message = authz.Forbidden(user, info)
 	}
