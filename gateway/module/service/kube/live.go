@@ -18,6 +18,9 @@ func (s *Service) live(ctx context.Context, call *service.Call, req *request, he
 	var payload []byte
 	if req.method != http.MethodGet {
 		payload = call.Payload()
+		if name, found := twice(payload); found {
+			return service.Failf(hostabi.BadArgument, "the body has %.80q twice: which one counts?", name)
+		}
 	}
 	hr, err := http.NewRequestWithContext(ctx, req.method, req.url.String(), bytes.NewReader(payload))
 	if err != nil {

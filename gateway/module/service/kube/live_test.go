@@ -53,6 +53,14 @@ func TestOperations(t *testing.T) {
 		},
 		{"DELETE /api/v1/namespaces/ns/pods/p  ", append(pod, hostabi.TagOperation, "delete")},
 		{
+			"DELETE /api/v1/namespaces/ns/pods/p?dryRun=All application/json {\"preconditions\":{}}",
+			append(pod, hostabi.TagOperation, "delete", hostabi.TagDryRun, "All", hostabi.TagBody, `{"preconditions":{}}`),
+		},
+		{
+			"PUT /api/v1/namespaces/ns/pods/p?dryRun=All&fieldManager=postern-test application/json {}",
+			append(pod, hostabi.TagOperation, "update", hostabi.TagDryRun, "All", hostabi.TagBody, "{}"),
+		},
+		{
 			"GET /api/v1/namespaces/n  ",
 			[]any{hostabi.TagOperation, "get", hostabi.TagVersion, "v1", hostabi.TagResource, "namespaces", hostabi.TagName, "n"},
 		},

@@ -3,6 +3,8 @@ package kube
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/gateway/module/service/query"
@@ -86,20 +88,15 @@ func (s *store) all() (rows []*query.Row, head string, ok bool) {
 	return s.rows, s.head(), s.objects != nil
 }
 
-// read makes the rows, of those that are known and of what is new. It is bounded as the objects are. s.mu is held.
+// read makes the rows. Objects are read when the first question comes, and from then on as they change. s.mu is held.
 func (s *store) read() {
 	if s.known == nil {
 		s.known = make(map[string]*query.Row, len(s.objects))
-	}
-	s.rows = make([]*query.Row, 0, len(s.objects))
-	for k, raw := range s.objects {
-		r := s.known[k]
-		if r == nil {
-			r = query.NewRow(raw)
-			s.known[k] = r
+		for k, raw := range s.objects {
+			s.known[k] = query.NewRow(raw)
 		}
-		s.rows = append(s.rows, r)
 	}
+	s.rows = slices.AppendSeq(make([]*query.Row, 0, len(s.known)), maps.Values(s.known))
 }
 
 // head is what stands before an object's members in a list; empty if lists of this kind do not have it. s.mu is held.

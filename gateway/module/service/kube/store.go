@@ -19,8 +19,8 @@ import (
 type store struct {
 	mu         sync.RWMutex
 	objects    map[string][]byte     // by namespace/name; the bytes are never written to; nil: there is nothing to read
-	known      map[string]*query.Row // of objects, what questions to the list have read of them; nil: there was none yet
-	rows       []*query.Row          // of all objects; nil after a change
+	known      map[string]*query.Row // by key, what questions to the list ask of each object; nil: nobody has asked yet
+	rows       []*query.Row          // known, in no order; nil after a change
 	order      []string              // the keys, sorted; nil after one came or went
 	bytes      int64
 	kind       string // of one object
@@ -79,8 +79,10 @@ func (s *store) put(k string, raw []byte) {
 	if !known {
 		s.order = nil
 	}
-	s.forget(k)
 	s.objects[k] = raw
+	if s.known != nil {
+		s.known[k], s.rows = query.NewRow(raw), nil
+	}
 	s.bytes += int64(len(raw) - len(old))
 }
 
@@ -91,16 +93,11 @@ func (s *store) remove(k string) {
 	if !known {
 		return
 	}
-	s.forget(k)
 	delete(s.objects, k)
-	s.bytes -= int64(len(old))
-	s.order = nil
-}
-
-// forget drops what has been read of an object. s.mu is held.
-func (s *store) forget(k string) {
 	delete(s.known, k)
 	s.rows = nil
+	s.bytes -= int64(len(old))
+	s.order = nil
 }
 
 // replace takes over what another store holds.
