@@ -7,6 +7,7 @@ import (
 	"github.com/posternhq/postern/gateway/idp/github"
 	"github.com/posternhq/postern/gateway/idp/gitlab"
 	"github.com/posternhq/postern/gateway/idp/ldap"
+	"github.com/posternhq/postern/gateway/idp/oidc"
 )
 
 // All are the types, one a line.
@@ -15,4 +16,5 @@ var All = []idp.Type{
 	github.Type,
 	gitlab.Type,
 	ldap.Type,
+	oidc.Type,
 }
