@@ -116,12 +116,6 @@ func (c *Config) doubts() []Problem {
 	if c.Authorization.Mode == "AlwaysAllow" {
 		warn("authorization.mode", "AlwaysAllow: everybody may do everything")
 	}
-	for i, p := range c.Authentication.OAuthOptions.IdentityProviders {
-		if p.MappingMethod == "mixed" {
-			warn(fmt.Sprintf("authentication.oauthOptions.identityProviders[%d].mappingMethod", i), "mixed is not supported, nobody can log in with it")
-		}
-	}
-	c.cacheDoubts(warn)
 	if c.Monitoring.Endpoint == "" {
 		warn("monitoring.endpoint", "is empty: metrics are not served")
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/posternhq/postern/gateway/module/signature"
 )
 
-// CheckConfig finds what is wrong with a configuration that only the parts which use it can see: settings of filters.
-// It is config.Options.Check. Nothing is started, no file is written.
+// CheckConfig finds what is wrong with a configuration that only the parts which use it can see: settings of filters, options
+// of identity providers. It is config.Options.Check. Nothing is started, no file is written.
 func CheckConfig(c *config.Config) (problems []config.Problem) {
 	opts := &filter.Options{Kinds: kinds.All, Env: filter.Env{Log: zerolog.Nop()}, Metrics: filter.NewMetrics(prometheus.NewRegistry())}
 	for i, spec := range filterSpecs(c) {
@@ -24,7 +24,7 @@ func CheckConfig(c *config.Config) (problems []config.Problem) {
 			problems = append(problems, filterProblem(i, err))
 		}
 	}
-	return problems
+	return append(problems, checkIdentities(c)...)
 }
 
 // FilterKinds are the kinds of filters for config.Schema.

@@ -6,9 +6,11 @@ import (
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/filter"
+	"github.com/posternhq/postern/gateway/idp"
 	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
+	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/session"
 	"github.com/posternhq/postern/gateway/token/shared"
 )
@@ -29,6 +31,8 @@ type lasting struct {
 	sessions   session.Settings // of the one store
 	history    keeper.History   // of logins
 	keys       shared.Settings  // of tokens
+	identities *idp.Set
+	logins     *login.Checker // with the directories among identities
 }
 
 // next is what c wants of l. Nothing of it is in use yet; when it fails, nothing is left of it.
@@ -49,6 +53,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 		return nil, err
 	}
 	if n.keys, err = TokenKeys(c); err != nil {
+		return nil, err
+	}
+	if err = n.identitySet(l, c); err != nil {
 		return nil, err
 	}
 	err = n.kubeProxy(l, c.Postern.Kube)
@@ -82,6 +89,9 @@ func (l *longLived) use(n *lasting) {
 func (s *lasting) closers(other *lasting) (all []func()) {
 	if s.proxy != nil && s.proxy != other.proxy {
 		all = append(all, s.proxy.Close)
+	}
+	if s.identities != nil && s.identities != other.identities {
+		all = append(all, s.identities.Close)
 	}
 	if k := s.services.kube; k != nil && k != other.services.kube {
 		all = append(all, k.Close)

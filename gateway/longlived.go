@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -30,6 +31,7 @@ import (
 
 // longLived is what outlives a configuration.
 type longLived struct {
+	log      zerolog.Logger
 	cluster  *rest.Config
 	platform *kube.Stores
 	keeper   *keeper.Keeper
@@ -60,7 +62,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		return nil, err
 	}
 	l := &longLived{
-		cluster: cluster,
+		log: g.log, cluster: cluster,
 		observe: observe.New(observe.Options{Registry: g.registry, Log: g.log}),
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),

@@ -64,12 +64,11 @@ func (s *Set) regroup(ctx context.Context, e *entry, a *account.Account, id Iden
 	if !e.regroups(a, id) {
 		return a, nil
 	}
-	groups := e.wanted(a.Groups, id)
-	b, err := s.o.Accounts.SetGroups(ctx, a, groups)
+	b, err := s.o.Accounts.Regroup(ctx, a.Name, func(has []string) []string { return e.wanted(has, id) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot set the groups of user %q: %w: %w", a.Name, ErrUnavailable, err)
 	}
-	s.o.Log.Info().Str("user", a.Name).Str("provider", e.Name).Strs("groups", groups).Msg("set the groups of a user as the identity provider has them")
+	s.o.Log.Info().Str("user", a.Name).Str("provider", e.Name).Strs("groups", b.Groups).Msg("set the groups of a user as the identity provider has them")
 	return b, nil
 }
 

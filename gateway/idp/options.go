@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/url"
 	"strings"
@@ -57,4 +58,9 @@ func URL(key, text string) (*url.URL, error) {
 		return nil, Wrong(key, "want a URL without a user and a fragment, have %q", u.Redacted())
 	}
 	return u, nil
+}
+
+// NoRedirect is that nobody knows where a browser comes back to.
+func NoRedirect() error {
+	return fmt.Errorf("%w: set its redirectURL, or a URL as oauthOptions.issuer, to tell it where browsers come back to", ErrUnavailable)
 }

@@ -41,10 +41,10 @@ type NewUser struct {
 
 // Creator makes and changes accounts. Both return once account.Users knows the result.
 type Creator interface {
-	// Create makes an account that has no password. It fails if the name is in use.
+	// Create makes an account that has no password. Its error is ErrTaken if the name is in use.
 	Create(ctx context.Context, u NewUser) (*account.Account, error)
-	// SetGroups replaces the groups of an account.
-	SetGroups(ctx context.Context, a *account.Account, groups []string) (*account.Account, error)
+	// Regroup changes the groups of an account as change says of those that are stored.
+	Regroup(ctx context.Context, name string, change func(has []string) []string) (*account.Account, error)
 }
 
 // Options of a Set.

@@ -46,7 +46,13 @@ func (c *cluster) Account(name string) *account.Account {
 	if o == nil {
 		return nil
 	}
-	return &account.Account{Name: name, State: text(o, "status", "state"), PasswordHash: text(o, "spec", "password")}
+	spec, _ := o["spec"].(map[string]any)
+	stored, _ := spec["groups"].([]any)
+	var groups []string
+	for _, g := range stored {
+		groups = append(groups, g.(string))
+	}
+	return &account.Account{Name: name, State: text(o, "status", "state"), PasswordHash: text(o, "spec", "password"), Groups: groups}
 }
 
 // text is a field of an object, empty if it is not there.

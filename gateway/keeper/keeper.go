@@ -134,16 +134,5 @@ func (k *Keeper) Create(ctx context.Context, u NewUser) (*account.Account, error
 	if err := k.kube.Create(ctx, users, o, nil); err != nil {
 		return nil, fmt.Errorf("cannot create user %q: %w", u.Name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, known)
-	defer cancel()
-	for {
-		if a := k.o.Store.Account(u.Name); a != nil {
-			return a, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("user %q was created, but is not known yet: %w", u.Name, ctx.Err())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
+	return k.hear(ctx, u.Name, func(*account.Account) bool { return true })
 }

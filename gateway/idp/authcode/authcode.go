@@ -75,7 +75,10 @@ func (f *Flow) config(v idp.Visit) *oauth2.Config {
 }
 
 // AuthorizeURL is where the browser goes.
-func (f *Flow) AuthorizeURL(v idp.Visit) string {
+func (f *Flow) AuthorizeURL(v idp.Visit) (string, error) {
+	if f.Options.RedirectURL == "" && v.Redirect == "" {
+		return "", idp.NoRedirect()
+	}
 	var extra []oauth2.AuthCodeOption
 	if v.Nonce != "" {
 		extra = append(extra, oauth2.SetAuthURLParam("nonce", v.Nonce))
@@ -83,7 +86,7 @@ func (f *Flow) AuthorizeURL(v idp.Visit) string {
 	if v.Verifier != "" {
 		extra = append(extra, oauth2.S256ChallengeOption(v.Verifier))
 	}
-	return f.config(v).AuthCodeURL(v.State, extra...)
+	return f.config(v).AuthCodeURL(v.State, extra...), nil
 }
 
 // maxCode is the most bytes that a code may have.

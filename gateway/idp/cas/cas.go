@@ -87,6 +87,9 @@ func (p *provider) service(v idp.Visit) (string, error) {
 	if redirect == "" {
 		redirect = v.Redirect
 	}
+	if redirect == "" {
+		return "", idp.NoRedirect()
+	}
 	u, err := url.Parse(redirect)
 	if err != nil {
 		return "", fmt.Errorf("cannot parse the URL to come back to: %w", err)

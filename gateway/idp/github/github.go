@@ -86,7 +86,7 @@ func (p *provider) Close() { p.client.Close() }
 
 // AuthorizeURL implements idp.OAuthProvider.
 func (p *provider) AuthorizeURL(_ context.Context, v idp.Visit) (string, error) {
-	return p.flow.AuthorizeURL(v), nil
+	return p.flow.AuthorizeURL(v)
 }
 
 // user is what /user says. The e-mail there is what the user shows others; /user/emails says which are theirs.

@@ -80,7 +80,7 @@ func (p *provider) Close() { p.client.Close() }
 
 // AuthorizeURL implements idp.OAuthProvider.
 func (p *provider) AuthorizeURL(_ context.Context, v idp.Visit) (string, error) {
-	return p.flow.AuthorizeURL(v), nil
+	return p.flow.AuthorizeURL(v)
 }
 
 // user is what /api/v4/user says.

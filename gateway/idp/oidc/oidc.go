@@ -98,7 +98,7 @@ func (p *provider) AuthorizeURL(ctx context.Context, v idp.Visit) (string, error
 	if err != nil {
 		return "", err
 	}
-	return p.flow(m).AuthorizeURL(v), nil
+	return p.flow(m).AuthorizeURL(v)
 }
 
 // Exchange implements idp.OAuthProvider.

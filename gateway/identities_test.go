@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/posternhq/postern/config"
+)
+
+// TestIdentityProvidersAreChecked: what is wrong with an identity provider is found before it is used, and placed.
+func TestIdentityProvidersAreChecked(t *testing.T) {
+	const head = "authentication:\n  oauthOptions:\n    identityProviders:\n    - name: corp\n"
+	for text, want := range map[string]string{
+		"      type: Telepathy\n": ":5:", // line 5 of the file
+		"      type: LDAPIdentityProvider\n      provider:\n        host: ldap.example\n        userSearchBase: dc=x\n        loginAttribute: uid\n        colour: red\n": ":10:",
+		"      type: LDAPIdentityProvider\n      mappingMethod: mixed\n":                                                                                                                            ":6:",
+		"      type: OIDCIdentityProvider\n      provider:\n        clientID: x\n        endpoint:\n          authURL: https://a.example\n":                                                         ":6:",
+		"      type: GitHubIdentityProvider\n      provider:\n        clientID: x\n        endpoint:\n          tokenURL: ftp://a.example\n":                                                        ":9:",
+		"      type: LDAPIdentityProvider\n      provider:\n        host: ldap.example\n        userSearchBase: dc=x\n        loginAttribute: uid\n        userSearchFilter: (objectClass=person\n": ":10:",
+	} {
+		file := filepath.Join(t.TempDir(), "kubesphere.yaml")
+		if err := os.WriteFile(file, []byte(head+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := config.Load(config.Options{File: file, Env: []string{}, Check: CheckConfig})
+		var problems config.Errors
+		if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].String(), file+want) {
+			t.Errorf("%s\n%v; want %s", text, err, want)
+		}
+	}
+}
