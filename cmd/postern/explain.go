@@ -125,11 +125,24 @@ func (e explanation) print(w io.Writer, output string) error {
 	for _, f := range e.Stages {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", f.Stage, f.Verdict, f.Reason)
 		for _, key := range slices.Sorted(maps.Keys(f.Details)) {
-			fmt.Fprintf(t, "\t\t  %s: %v\n", key, f.Details[key])
+			printDetail(t, key, f.Details[key])
 		}
 	}
 	fmt.Fprintf(t, "\nverdict\t%s\t%d\n", e.Verdict, e.Code)
 	return t.Flush()
+}
+
+// printDetail prints one detail; sentences get a line each.
+func printDetail(w io.Writer, key string, value any) {
+	list, ok := value.([]string)
+	if !ok || !slices.ContainsFunc(list, func(s string) bool { return strings.Contains(s, " ") }) {
+		fmt.Fprintf(w, "\t\t  %s: %v\n", key, value)
+		return
+	}
+	fmt.Fprintf(w, "\t\t  %s:\n", key)
+	for _, line := range list {
+		fmt.Fprintf(w, "\t\t    %s\n", line)
+	}
 }
 
 // infoFields are the request info's fields as text, in the order of a path.

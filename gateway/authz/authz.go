@@ -62,6 +62,7 @@ func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 		f.Reason = "cannot decide without a user"
 	default:
 		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), Forbidden(x.User, &x.Info)
+		s.o.Authorizer.deny(x.User, &x.Info).tell(f.Details)
 		if err := s.o.Authorizer.Synced(); err != nil {
 			f.Reason += ": " + err.Error()
 		}

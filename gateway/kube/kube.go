@@ -2,8 +2,8 @@
 // namespace is in. It lists and watches with client-go's connection settings and nothing else of it: objects are decoded
 // into the few fields that are used, so that no whole object is ever held.
 //
-// Its memory is bounded by the cluster: some 500 bytes for a user, 150 for a namespace, 300 for a binding, 100 for a role
-// (equal rules are stored once), plus the index, see authz.Index. While reading, one object of up to 8 MiB is in memory
+// Its memory is bounded by the cluster: some 500 bytes for a user, 150 for a namespace, 400 for a binding and 100 for a role
+// with the index, see authz.Index (equal rules are stored once). While reading, one object of up to 8 MiB is in memory
 // for each kind.
 package kube
 
