@@ -20,6 +20,7 @@ const (
 	NotFound              Reason = "NotFound"              // 404
 	MethodNotAllowed      Reason = "MethodNotAllowed"      // 405
 	NotAcceptable         Reason = "NotAcceptable"         // 406
+	Expired               Reason = "Expired"               // 410
 	RequestEntityTooLarge Reason = "RequestEntityTooLarge" // 413
 	UnsupportedMediaType  Reason = "UnsupportedMediaType"  // 415
 	Invalid               Reason = "Invalid"               // 422
@@ -32,6 +33,7 @@ const (
 
 var codes = map[Reason]int{
 	BadRequest: 400, Unauthorized: 401, Forbidden: 403, NotFound: 404, MethodNotAllowed: 405, NotAcceptable: 406,
+	Expired:               410,
 	RequestEntityTooLarge: 413, UnsupportedMediaType: 415, Invalid: 422, TooManyRequests: 429, InternalError: 500, BadGateway: 502, ServiceUnavailable: 503, Timeout: 504,
 }
 

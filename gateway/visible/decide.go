@@ -1,0 +1,89 @@
+package visible
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/posternhq/postern/gateway/exchange"
+)
+
+// keep decides about an object of a list, or a row of a Table.
+func (v *view) keep(object []byte) bool {
+	if row := member(object, "cells"); row != nil {
+		object = member(object, "object")
+	}
+	show, _ := v.permitted(object)
+	return show
+}
+
+// permitted decides about one object, by the rights as they are now. An error ends a watch: errChanged.
+func (v *view) permitted(object []byte) (bool, error) {
+	id, ok := identify(object, !v.namespaced)
+	if !ok {
+		return false, nil
+	}
+	ns, name, workspace := alias(id.namespace), alias(id.name), alias(id.workspace)
+	switch {
+	case v.namespaced:
+		return ns != "" && v.mayIn(ns), nil
+	case ns != "" || name == "":
+		return false, nil
+	case v.rights.isSpaces:
+		return v.mayNamespace(name, workspace)
+	}
+	return workspace != "" && v.mayWorkspace(workspace) || v.mayName(name), nil
+}
+
+// mayIn says whether the caller may do it in a namespace.
+func (v *view) mayIn(namespace string) bool {
+	info := v.caller.info
+	info.Workspace, info.Namespace, info.Scope = "", namespace, exchange.ScopeNamespace
+	return v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+}
+
+// mayWorkspace says whether the caller may do it in a workspace.
+func (v *view) mayWorkspace(workspace string) bool {
+	info := v.caller.info
+	info.Workspace, info.Scope = workspace, exchange.ScopeWorkspace
+	return v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+}
+
+// mayName says whether a role names the object.
+func (v *view) mayName(name string) bool {
+	if !v.rights.every {
+		return false
+	}
+	info := v.caller.info
+	info.Workspace, info.Scope = "", exchange.ScopeCluster
+	info.Scope = exchange.ScopeOf(&info)
+	return v.named(name) && v.stage.mayName(v.caller.user, &info, name)
+}
+
+// named says whether the object was among those that the caller could see when the request began.
+func (v *view) named(name string) bool {
+	_, found := slices.BinarySearch(v.rights.names, name)
+	return found
+}
+
+// mayNamespace says whether the caller may see a namespace. The workspace that authorization knows it to be in may be an
+// older one, or a newer one, than that of the object at hand. Then the object's own counts, too; and a watch begins anew,
+// since nobody can say what its client has seen.
+func (v *view) mayNamespace(name, workspace string) (bool, error) {
+	info := v.caller.info
+	info.Workspace, info.Namespace, info.Name, info.Scope = "", name, name, exchange.ScopeNamespace
+	may := v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+	if !may {
+		info.Verb = "get"
+		may = v.named(name) && v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+	}
+	if !may {
+		return false, nil
+	}
+	if known := v.stage.o.Workspace(name); known != workspace {
+		return workspace != "" && v.mayWorkspace(workspace), errChanged
+	}
+	return true, nil
+}
+
+// alias is b as a string without a copy. Nothing that is asked about keeps it.
+func alias(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
