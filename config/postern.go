@@ -18,6 +18,7 @@ type Postern struct {
 	Backends       map[string]Backend `json:"backends" doc:"HTTP services that modules may be granted, by name"`
 	Filters        []Filter           `json:"filters" doc:"what looks at requests and answers on their way, in this order"`
 	Authentication Authn              `json:"authentication" doc:"what section authentication has no keys for"`
+	VisibleLists   string             `json:"visibleLists" default:"tenancy" enum:"off,tenancy,on" doc:"lists and watches of a kind as a whole answer those who may not have it with what they may see of it. tenancy: of namespaces and of what is labelled with a workspace, and of kinds that a role shows: verb use of visiblelists.postern.dev; on: of all kinds; off: they are refused"`
 	Sessions       Sessions           `json:"sessions" doc:"ended sessions and failed logins; where they are shared is cache.type"`
 	Namespace      string             `json:"namespace" default:"kubesphere-system" restart:"true" doc:"where Secrets of the gateway's own are: keys, the first administrator's password"`
 	FirstAdmin     FirstAdmin         `json:"firstAdmin" doc:"who may do everything on a platform that has no user yet"`

@@ -20,6 +20,7 @@ func (p *parts) chain() []exchange.Stage {
 	}, p.filters.At(filter.BeforeDispatch), []exchange.Stage{
 		p.dispatch,      // in which cluster
 		p.impersonation, // as whom
+		p.visible,       // what of a list they may see, where they may not see it all
 		p.authorization, // may they
 	}, p.filters.At(filter.BeforeAnswer), []exchange.Stage{
 		p.selfReview, // what they may do: we answer, not kube-apiserver

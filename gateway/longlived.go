@@ -27,6 +27,7 @@ import (
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/session"
 	"github.com/posternhq/postern/gateway/token/shared"
+	"github.com/posternhq/postern/gateway/visible"
 )
 
 // longLived is what outlives a configuration.
@@ -42,6 +43,7 @@ type longLived struct {
 	wanted   *resource.Source // nil: nobody follows Module resources
 	authn    *authn.Metrics
 	authz    *authz.Metrics
+	visible  *visible.Shared
 	filters  *filter.Options
 	sessions *session.Keeper
 	logins   *login.Checker
@@ -66,6 +68,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		observe: observe.New(observe.Options{Registry: g.registry, Log: g.log}),
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
+		visible: visible.NewShared(g.registry),
 	}
 	l.sessions = session.New(session.Options{Log: g.log, Metrics: session.NewMetrics(g.registry)})
 	l.current.Store(new(lasting))

@@ -13,12 +13,13 @@ import (
 	"github.com/posternhq/postern/gateway/kapis"
 	"github.com/posternhq/postern/gateway/requestinfo"
 	"github.com/posternhq/postern/gateway/selfreview"
+	"github.com/posternhq/postern/gateway/visible"
 )
 
 // parts are the stages of one configuration.
 type parts struct {
 	observe, requestInfo, limit, authentication, audit, dispatch, impersonation exchange.Stage
-	authorization, selfReview, kubeProxy, modules, core                         exchange.Stage
+	visible, authorization, selfReview, kubeProxy, modules, core                exchange.Stage
 	filters                                                                     *filter.Set
 }
 
@@ -38,6 +39,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		audit:          audit.New(audit.Options{}),
 		dispatch:       dispatch.New(dispatch.Options{HostCluster: c.Multicluster.HostClusterName}),
 		impersonation:  impersonation.New(impersonation.Options{Authorizer: n.authorizer}),
+		visible:        visible.New(visibleOptions(c, n, l)),
 		authorization:  authz.New(authz.Options{Authorizer: n.authorizer, Metrics: l.authz}),
 		selfReview:     selfreview.New(reviewOptions(c, n.authorizer)),
 		kubeProxy:      n.proxy,

@@ -25,8 +25,6 @@ type eras struct {
 // era is the time of some rights, by their hash.
 type era struct{ rights, since uint64 }
 
-func newEras() *eras { return &eras{all: map[string]era{}} }
-
 // of is since when the rights of that key have been these; ok is false if that is not known.
 func (e *eras) of(key string, rights uint64) (since uint64, ok bool) {
 	e.mu.Lock()

@@ -49,7 +49,7 @@ func (s *Stage) ask(ctx context.Context, c *caller, target string, consume func(
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.o.Metrics.asked()
+	s.metrics.asked()
 	http, peer := new(fasthttp.RequestCtx), new(exchange.Peer)
 	h := &http.Request.Header
 	h.SetMethod(fasthttp.MethodGet)

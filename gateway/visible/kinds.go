@@ -36,7 +36,7 @@ type served struct {
 // kube-apiserver does not say.
 func (s *Stage) namespaced(ctx context.Context, c *caller) (in, known bool) {
 	path := groupPath(&c.info)
-	k := s.kinds
+	k := &s.kinds
 	k.mu.Lock()
 	found := k.all[path]
 	k.mu.Unlock()

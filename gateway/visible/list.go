@@ -38,7 +38,7 @@ func (v *view) list(x *exchange.Exchange) {
 	if len(m.sources) == 0 {
 		m.sources = []source{v.nothing()}
 	}
-	v.stage.o.Metrics.request("list")
+	v.stage.metrics.request("list")
 	v.stream(x, m.run)
 }
 
@@ -384,6 +384,6 @@ func (m *merge) end() error {
 	}
 	m.field(field{"metadata", string(text)})
 	_, _ = m.out.WriteString("}\n")
-	m.view.stage.o.Metrics.shown(m.objects)
+	m.view.stage.metrics.shown(m.objects)
 	return m.out.Flush()
 }

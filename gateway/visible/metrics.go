@@ -2,23 +2,23 @@ package visible
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics counts what the stage answers, and what that costs. Nil counts nothing.
-type Metrics struct {
+// metrics counts what the stage answers, and what that costs. Nil counts nothing.
+type metrics struct {
 	lists, watches   prometheus.Counter
 	asks, objects    prometheus.Counter
 	passed, withheld prometheus.Counter
 	open             prometheus.Gauge
 }
 
-// NewMetrics registers the stage's metrics. Stages that follow each other share them.
-func NewMetrics(r prometheus.Registerer) *Metrics {
+// newMetrics registers the stage's metrics.
+func newMetrics(r prometheus.Registerer) *metrics {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_visible_requests_total", Help: "Lists and watches that were answered with a part, by verb.",
 	}, []string{"verb"})
 	events := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "postern_visible_events_total", Help: "Events of watches that were looked at, by what became of them: shown or withheld.",
 	}, []string{"outcome"})
-	m := &Metrics{
+	m := &metrics{
 		lists: requests.WithLabelValues("list"), watches: requests.WithLabelValues("watch"),
 		passed: events.WithLabelValues("shown"), withheld: events.WithLabelValues("withheld"),
 		asks: prometheus.NewCounter(prometheus.CounterOpts{
@@ -35,7 +35,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) request(verb string) {
+func (m *metrics) request(verb string) {
 	switch {
 	case m == nil:
 	case verb == "list":
@@ -45,19 +45,19 @@ func (m *Metrics) request(verb string) {
 	}
 }
 
-func (m *Metrics) asked() {
+func (m *metrics) asked() {
 	if m != nil {
 		m.asks.Inc()
 	}
 }
 
-func (m *Metrics) shown(objects int64) {
+func (m *metrics) shown(objects int64) {
 	if m != nil {
 		m.objects.Add(float64(objects))
 	}
 }
 
-func (m *Metrics) event(shown bool) {
+func (m *metrics) event(shown bool) {
 	switch {
 	case m == nil:
 	case shown:
@@ -67,7 +67,7 @@ func (m *Metrics) event(shown bool) {
 	}
 }
 
-func (m *Metrics) watching(n float64) {
+func (m *metrics) watching(n float64) {
 	if m != nil {
 		m.open.Add(n)
 	}

@@ -48,6 +48,7 @@ func (v *view) reason() string {
 
 // serve answers x.
 func (v *view) serve(x *exchange.Exchange) {
+	x.Handled = name
 	watch := v.caller.info.Verb == "watch"
 	var ok bool
 	if v.caller.accept, ok = acceptable(string(x.HTTP.Request.Header.Peek("Accept"))); !ok {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/posternhq/postern/gateway/exchange"
 )
 
@@ -48,16 +50,34 @@ type Options struct {
 	Upstream exchange.Handler
 	// Strict says that kube-apiserver decides again by the user's own groups: what is not put together from lists that the
 	// user may have is refused by it.
-	Strict  bool
-	Mode    Mode     // empty: Tenancy
-	Metrics *Metrics // nil: not counted
+	Strict bool
+	Mode   Mode // empty: Tenancy
+	// Shared is what stages that follow each other share. Required.
+	Shared *Shared
+	// Around, unless nil, does what comes before an answer that a later stage would give, and calls answer.
+	Around func(x *exchange.Exchange, answer exchange.Handler)
+}
+
+// Shared is what outlives a stage: what kube-apiserver serves, since when callers' rights are what they are, and counts.
+type Shared struct {
+	kinds   kinds
+	eras    eras
+	metrics *metrics
+}
+
+// NewShared makes it; its metrics are registered with r, unless that is nil.
+func NewShared(r prometheus.Registerer) *Shared {
+	s := &Shared{kinds: kinds{all: map[string]*served{}}, eras: eras{all: map[string]era{}}}
+	if r != nil {
+		s.metrics = newMetrics(r)
+	}
+	return s
 }
 
 // Stage answers partly permitted lists and watches, and passes everything else on.
 type Stage struct {
-	o     Options
-	kinds *kinds
-	eras  *eras
+	o Options
+	*Shared
 }
 
 var _ exchange.Stage = (*Stage)(nil)
@@ -67,7 +87,10 @@ func New(o Options) *Stage {
 	if o.Mode == "" {
 		o.Mode = Tenancy
 	}
-	return &Stage{o: o, kinds: &kinds{all: map[string]*served{}}, eras: newEras()}
+	if o.Around == nil {
+		o.Around = func(x *exchange.Exchange, answer exchange.Handler) { answer(x) }
+	}
+	return &Stage{o, o.Shared}
 }
 
 // Name is "visible".
@@ -117,9 +140,8 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 		next(x)
 		return
 	}
-	x.Handled = name
 	x.Decision = exchange.Decision{Allowed: true, Reason: v.reason()}
-	v.serve(x)
+	s.o.Around(x, v.serve)
 }
 
 // may says whether a part may be shown at all: to somebody, and not before all roles have been read, since what is missing

@@ -36,7 +36,7 @@ func (v *view) watch(x *exchange.Exchange) {
 		fail(x, err)
 		return
 	}
-	v.stage.o.Metrics.request("watch")
+	v.stage.metrics.request("watch")
 	v.stream(x, v.follow)
 }
 
@@ -77,8 +77,8 @@ func (v *view) follow(ctx context.Context, w io.Writer, begin func(contentType s
 	guarding.Go(func() { v.guardRights(ctx, cancel) })
 	defer guarding.Wait()
 	defer cancel(nil)
-	v.stage.o.Metrics.watching(1)
-	defer v.stage.o.Metrics.watching(-1)
+	v.stage.metrics.watching(1)
+	defer v.stage.metrics.watching(-1)
 	begun := false
 	err := v.stage.ask(ctx, &v.caller, v.watchTarget(), func(a *answer) error {
 		if a.code != 200 {
@@ -147,7 +147,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // events copies the events of what may be seen, each as it was received and in one write. io.EOF: kube-apiserver has ended
 // the watch.
 func (v *view) events(r io.Reader, w io.Writer) error {
-	in, m := newValues(r), v.stage.o.Metrics
+	in, m := newValues(r), v.stage.metrics
 	var line []byte
 	for {
 		event, err := in.value()
