@@ -119,7 +119,8 @@ func TestClusterScoped(t *testing.T) {
 		want   []string
 		code   int
 	}{
-		"of a workspace":           {Tenancy, []grant{ofWorkspace}, []string{"m2", "m3"}, 200},
+		"of a workspace":           {On, []grant{ofWorkspace}, []string{"m2", "m3"}, 200},
+		"not of the platform":      {Tenancy, []grant{ofWorkspace}, nil, 403},
 		"by name":                  {On, []grant{byName}, []string{"m1"}, 200},
 		"by name, not the tenancy": {Tenancy, []grant{byName}, nil, 403},
 		"both":                     {On, []grant{ofWorkspace, byName}, []string{"m1", "m2", "m3"}, 200},
@@ -137,6 +138,10 @@ func TestClusterScoped(t *testing.T) {
 		}
 	}
 	g := newGateway(t, Tenancy, ofWorkspace)
+	if code, body := g.get(t, "/api/v1/nodes?labelSelector=kubesphere.io%2Fworkspace%3Dw", ""); code != 200 {
+		t.Errorf("with the label: %d %s", code, body)
+	}
+	g = newGateway(t, On, ofWorkspace)
 	w := g.watch(t, "/api/v1/nodes?watch=1", "")
 	g.do("ADDED", "nodes", "", "m4", "v")
 	g.do("ADDED", "nodes", "", "m2", "w")
