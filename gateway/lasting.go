@@ -26,6 +26,7 @@ type lasting struct {
 	limits     limit.Options
 	authorizer *authz.Authorizer // decides what modules do in a caller's name, too
 	filters    *filter.Set       // each configuration's own; the filters in it are taken over
+	vouchers   vouchers          // of tokens that are not ours
 	signers    *signers          // each configuration's own: keys are read again with it
 	pulls      *pulls
 	sessions   session.Settings // of the one store
@@ -53,6 +54,9 @@ func (l *longLived) next(c *config.Config) (*lasting, error) {
 		return nil, err
 	}
 	if n.keys, err = TokenKeys(c); err != nil {
+		return nil, err
+	}
+	if err = n.vouchers.follow(l, c); err != nil {
 		return nil, err
 	}
 	if err = n.identitySet(l, c); err != nil {
@@ -93,6 +97,7 @@ func (s *lasting) closers(other *lasting) (all []func()) {
 	if s.identities != nil && s.identities != other.identities {
 		all = append(all, s.identities.Close)
 	}
+	all = append(all, s.vouchers.closers(&other.vouchers)...)
 	if k := s.services.kube; k != nil && k != other.services.kube {
 		all = append(all, k.Close)
 	}

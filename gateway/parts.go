@@ -35,7 +35,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		observe:        l.observe,
 		requestInfo:    requestinfo.New(),
 		limit:          n.limit,
-		authentication: authn.New(g.authnOptions(c)),
+		authentication: authn.New(g.authnOptions(c, n)),
 		audit:          audit.New(audit.Options{}),
 		dispatch:       dispatch.New(dispatch.Options{HostCluster: c.Multicluster.HostClusterName}),
 		impersonation:  impersonation.New(impersonation.Options{Authorizer: n.authorizer}),
@@ -46,15 +46,6 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		modules:        kapis.New(l.modules.Table),
 		core:           core.New(core.Options{Ready: g.ready, Groups: func() []string { return l.modules.Table().Routes() }}),
 	}, n, nil
-}
-
-func (g *Gateway) authnOptions(c *config.Config) authn.Options {
-	l := g.long
-	return authn.Options{
-		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
-		Logins: l.logins, Keys: l.keys.Ring(), Sessions: l.sessions, Cache: l.tokens, MaxAge: c.Authentication.OAuthOptions.AccessTokenMaxAge,
-		ReservedGroups: []string{c.Postern.Kube.DecidedGroup}, Metrics: l.authn,
-	}
 }
 
 // reviewOptions has users' questions about their rights answered by what decides about their requests.

@@ -1,5 +1,5 @@
-// Package authn finds out who asks: nobody in particular (anonymous), a user with a password (basic) or a user with an
-// access token (bearer). Behind it no credential is left in the request.
+// Package authn finds out who asks: nobody in particular (anonymous), a user with a password (basic), a user or service
+// account with a token (bearer), or whoever has a certificate (x509). Behind it no credential is left in the request.
 package authn
 
 import (
@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/posternhq/postern/gateway/account"
+	"github.com/posternhq/postern/gateway/authn/oidc"
+	"github.com/posternhq/postern/gateway/authn/review"
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/status"
@@ -24,7 +26,11 @@ const name = "authn"
 const (
 	Anonymous = "anonymous"
 	Basic     = "basic"
-	Bearer    = "bearer"
+	Bearer    = "bearer" // a token of ours
+
+	OIDC           = "oidc" // a token of another issuer
+	ServiceAccount = "serviceaccount"
+	Certificate    = "x509"
 )
 
 // anonymous is who asks without credentials.
@@ -52,7 +58,11 @@ type Options struct {
 	Cache    *Cache         // of tokens; nil: one of its own
 	MaxAge   time.Duration  // life of access tokens; with 0 they need no exp
 
-	// ReservedGroups are groups that an account does not get by naming them, besides those that begin with `system:`.
+	Issuers      []*oidc.Issuer   // whose tokens are good, too
+	Reviewer     *review.Reviewer // knows tokens of service accounts; nil: they are not good
+	Certificates Certificates
+
+	// ReservedGroups are groups that nobody gets by naming them, besides those that begin with `system:`.
 	ReservedGroups []string
 	Metrics        *Metrics // nil: not counted
 }
@@ -61,6 +71,8 @@ type Options struct {
 type Stage struct {
 	o     Options
 	users *users
+
+	certificates certificates
 }
 
 var _ exchange.Stage = (*Stage)(nil)
@@ -107,12 +119,20 @@ var (
 	errTooLong   = errors.New("credentials too long")
 	errNoAccount = errors.New("no such user")
 	errInactive  = errors.New("user is not active")
+
+	errCertificateTime = errors.New("certificate is not valid any more, or not yet")
+	errCertificateName = errors.New("certificate without a name that it may have")
 )
 
 // identify says who asks, and by which method it was tried to find out.
 func (s *Stage) identify(x *exchange.Exchange, c credentials) (user *exchange.User, method string, err error) {
 	if c.untrusted > maxUntrusted {
 		return nil, "other", errTooMany
+	}
+	if c.count == 0 && s.o.Certificates.Enabled {
+		if user, err = s.certificate(x); user != nil || err != nil {
+			return user, Certificate, err
+		}
 	}
 	if c.count == 0 {
 		if s.o.AllowAnonymous || s.o.Open != nil && s.o.Open(x.Info.Path) {
@@ -126,8 +146,10 @@ func (s *Stage) identify(x *exchange.Exchange, c credentials) (user *exchange.Us
 	scheme, rest, _ := bytes.Cut(c.authorization, []byte(" "))
 	switch {
 	case equalFold(scheme, "bearer"):
-		user, err = s.bearer(bytes.Trim(rest, " "))
-		return user, Bearer, err
+		if user, err = s.bearer(x, bytes.Trim(rest, " ")); err != nil {
+			return nil, Bearer, err
+		}
+		return user, user.Method, nil
 	case equalFold(scheme, "basic"):
 		user, err = s.basic(x, bytes.Trim(rest, " "))
 		return user, Basic, err
@@ -145,7 +167,9 @@ func (s *Stage) refuse(x *exchange.Exchange, err error) {
 		later(x, status.TooManyRequests, "too many failed logins, please try again later", throttled.RetryAfter)
 	case errors.Is(err, login.ErrBusy):
 		later(x, status.TooManyRequests, "too many logins at once, please try again", time.Second)
-	case errors.Is(err, token.ErrNoKeys):
+	case errors.Is(err, review.ErrBusy):
+		later(x, status.TooManyRequests, "too many tokens at once, please try again", time.Second)
+	case errors.Is(err, token.ErrNoKeys), errors.Is(err, oidc.ErrUnavailable), errors.Is(err, review.ErrUnavailable):
 		later(x, status.ServiceUnavailable, "tokens cannot be checked yet, please try again", time.Second)
 	default:
 		status.Write(x, status.Unauthorized, "Unauthorized")

@@ -4,9 +4,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/posternhq/postern/gateway/account"
+	"github.com/posternhq/postern/gateway/authn/oidc"
+	"github.com/posternhq/postern/gateway/authn/review"
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/token"
 )
@@ -16,9 +20,9 @@ var (
 	errEnded    = errors.New("session has ended")
 )
 
-// bearer says whose token it is. That user must exist and not be disabled now, whatever was so when it was issued; one who
-// is locked for failed logins has not lost the sessions of before.
-func (s *Stage) bearer(text []byte) (*exchange.User, error) {
+// bearer says whose token it is. A user of ours must exist and not be disabled now, whatever was so when it was issued; one
+// who is locked for failed logins has not lost the sessions of before.
+func (s *Stage) bearer(x *exchange.Exchange, text []byte) (*exchange.User, error) {
 	switch {
 	case len(text) == 0:
 		return nil, errMalformed
@@ -28,23 +32,53 @@ func (s *Stage) bearer(text []byte) (*exchange.User, error) {
 	key, now := sha256.Sum256(text), time.Now()
 	keys := s.o.Keys.Keys()
 	e := s.o.Cache.get(&key, now.UnixNano())
-	if e == nil || e.keys != keys {
-		return s.verify(key, string(text), keys)
+	if e == nil || !s.trusts(e, keys) {
+		e, err := s.verify(x, key, string(text), keys)
+		if err != nil {
+			return nil, err
+		}
+		return s.admit(e)
 	}
-	// The epoch before everything else: what ends from here on is looked at with the next request.
-	if e.stage == s && e.epoch == s.epoch() && e.account == s.o.Users.Account(e.account.Name) {
+	if e.stage == s && e.epoch == s.epoch() && e.account == s.o.Users.Account(e.name) {
 		return e.user, nil
 	}
 	return s.admit(e)
 }
 
-// verify checks a token that nothing is known of, or that other keys have verified.
-func (s *Stage) verify(key [sha256.Size]byte, text string, keys *token.Keys) (*exchange.User, error) {
+// trusts says whether who has vouched for the token would still be asked.
+func (s *Stage) trusts(e *entry, keys *token.Keys) bool {
+	switch by := e.by.(type) {
+	case *token.Keys:
+		return by == keys
+	case *oidc.Issuer:
+		return e.stage == s || slices.Contains(s.o.Issuers, by)
+	case *review.Reviewer:
+		return by == s.o.Reviewer
+	}
+	return false
+}
+
+// verify checks a token that nothing is known of. Whom it says that it comes from decides who is asked; that it is from there
+// has to be shown to them.
+func (s *Stage) verify(x *exchange.Exchange, key [sha256.Size]byte, text string, keys *token.Keys) (*entry, error) {
+	hint := peek(text)
+	for _, issuer := range s.o.Issuers {
+		if issuer.URL() == hint.Issuer {
+			return verifyIssuer(x.Context(), issuer, key, text)
+		}
+	}
+	if s.o.Reviewer != nil && strings.HasPrefix(hint.Subject, review.Prefix) && hint.Issuer != keys.Issuer() {
+		return verifyServiceAccount(x.Context(), s.o.Reviewer, key, text, hint)
+	}
+	return verifyOwn(keys, key, text)
+}
+
+func verifyOwn(keys *token.Keys, key [sha256.Size]byte, text string) (*entry, error) {
 	c, err := keys.Verify(text, token.Access, token.Static)
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{key: key, expires: math.MaxInt64, keys: keys, name: c.Username, session: c.Session, extra: c.Extra}
+	e := &entry{key: key, expires: math.MaxInt64, by: keys, method: Bearer, name: c.Username, session: c.Session, extra: c.Extra}
 	if c.IssuedAt != nil {
 		e.issued = c.IssuedAt.Time()
 	}
@@ -52,30 +86,33 @@ func (s *Stage) verify(key [sha256.Size]byte, text string, keys *token.Keys) (*e
 		e.expires = c.Expiry.Time().Add(keys.Skew()).UnixNano()
 	}
 	e.endless = c.Kind == token.Access && c.Expiry == nil
-	return s.admit(e)
+	return e, nil
 }
 
 // admit remembers the token of e for this stage and the account as it is now, unless it may not pass any more.
 func (s *Stage) admit(e *entry) (*exchange.User, error) {
-	epoch := s.epoch()
+	epoch := s.epoch() // before everything else: what ends from here on is looked at with the next request
 	a := s.o.Users.Account(e.name)
 	switch {
 	case e.endless && s.o.MaxAge > 0:
 		return nil, errNoExpiry
-	case a == nil:
+	case a == nil && e.method == Bearer:
 		return nil, errNoAccount
-	case a.State == account.Disabled:
+	case a != nil && a.State == account.Disabled:
 		return nil, errInactive
-	case s.o.Sessions != nil && s.o.Sessions.Ended(a.Name, e.session, e.issued):
+	case s.o.Sessions != nil && s.o.Sessions.Ended(e.name, e.session, e.issued):
 		return nil, errEnded
 	}
 	n := *e
 	n.stage, n.epoch, n.account = s, epoch, a
-	n.user = s.users.of(s, a, Bearer)
-	if n.extra != nil || n.session != "" {
-		u := *n.user
-		u.Extra, u.Session = n.extra, n.session
-		n.user = &u
+	switch {
+	case e.method != Bearer:
+		n.user = s.foreign(e)
+	case e.extra == nil && e.session == "":
+		n.user = s.users.of(s, a, Bearer)
+	default:
+		n.user = s.user(a, Bearer, e.extra)
+		n.user.Session = e.session
 	}
 	s.o.Cache.put(&n)
 	return n.user, nil

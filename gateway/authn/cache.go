@@ -9,7 +9,6 @@ import (
 
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/exchange"
-	"github.com/posternhq/postern/gateway/token"
 )
 
 const (
@@ -19,24 +18,27 @@ const (
 
 // Cache keeps which tokens have been verified, so that a signature is checked once. It holds at most 8,192 entries of some
 // 400 bytes: a new one takes the place of the one in its set that would expire first. Only verified tokens get in, so
-// strangers cannot push anybody out. Tokens themselves are not kept. It outlives configurations: entries say under which
-// keys and by which stage they were made.
+// strangers cannot push anybody out. Tokens themselves are not kept. It outlives configurations: entries say who has
+// vouched for them, and which stage has made them.
 type Cache [cacheSets][cacheWays]atomic.Pointer[entry]
 
 // entry is immutable.
 type entry struct {
 	key     [sha256.Size]byte
 	expires int64 // Unix nanoseconds
-	// What the token says, and the keys that vouch for it.
-	keys          *token.Keys
+	// What the token says, and who vouches for it: a *token.Keys, *oidc.Issuer or *review.Reviewer.
+	by            any
+	method        string
 	name, session string
+	uid           string   // of users who have no account here, as are groups
+	groups        []string // as they were told
 	issued        time.Time
 	endless       bool
 	extra         map[string][]string
 	// Who that is to a stage, as far as sessions had ended at epoch.
 	stage   *Stage
 	epoch   uint64
-	account *account.Account
+	account *account.Account // nil: a user who has none
 	user    *exchange.User
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/posternhq/postern/gateway/account"
+	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/token"
 )
 
@@ -31,7 +32,7 @@ func TestTokensEndInTheCacheToo(t *testing.T) {
 			good  bool
 		}{{0, true}, {time.Minute, true}, {9 * time.Second, true}, {2 * time.Second, false}} {
 			time.Sleep(c.after)
-			if _, err := s.bearer([]byte(text)); (err == nil) != c.good {
+			if _, err := s.bearer(new(exchange.Exchange), []byte(text)); (err == nil) != c.good {
 				t.Errorf("after another %v: %v", c.after, err)
 			}
 		}

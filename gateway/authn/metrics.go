@@ -14,7 +14,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}, []string{"method", "result"})
 	m := &Metrics{passed: map[string]prometheus.Counter{}, refused: map[string]prometheus.Counter{}}
 	r.MustRegister(v)
-	for _, method := range []string{Anonymous, Basic, Bearer, "other"} {
+	for _, method := range []string{Anonymous, Basic, Bearer, OIDC, ServiceAccount, Certificate, "other"} {
 		m.passed[method], m.refused[method] = v.WithLabelValues(method, "pass"), v.WithLabelValues(method, "refuse")
 	}
 	return m

@@ -14,12 +14,20 @@ import (
 func (s *Stage) user(a *account.Account, method string, extra map[string][]string) *exchange.User {
 	groups := make([]string, 0, len(a.Groups)+1)
 	for _, g := range a.Groups {
-		if g != "" && !strings.HasPrefix(g, "system:") && !slices.Contains(s.o.ReservedGroups, g) {
+		if s.mayHave(g) {
 			groups = append(groups, g)
 		}
 	}
-	groups = append(groups, "system:authenticated")
+	groups = append(groups, authenticated)
 	return &exchange.User{Name: a.Name, UID: a.UID, Groups: groups, Extra: extra, Method: method}
+}
+
+// authenticated is the group of everybody who has shown who they are.
+const authenticated = "system:authenticated"
+
+// mayHave says whether somebody may have a group because somebody other than the platform says so.
+func (s *Stage) mayHave(group string) bool {
+	return group != "" && !strings.HasPrefix(group, "system:") && !slices.Contains(s.o.ReservedGroups, group)
 }
 
 // Lookup is the user of that name as a request of theirs would have it, for `postern explain --as`. An error says why

@@ -49,7 +49,7 @@ type User struct {
 	UID    string              `json:"uid,omitempty"`
 	Groups []string            `json:"groups,omitempty"`
 	Extra  map[string][]string `json:"extra,omitempty"`
-	// Method is how the user was authenticated: anonymous, basic or bearer.
+	// Method is how the user was authenticated: anonymous, basic, bearer, oidc, serviceaccount or x509.
 	Method string `json:"method,omitempty"`
 	// Session is the id of the session that the user's token is of; empty without one.
 	Session string `json:"-"`
