@@ -21,6 +21,8 @@ const tckConfig = `postern:
       tck-sync: &tck
         grants:
           prometheus: true
+          access: true
+          accounts: true
           http: [tck]
           kube: [{groups: [""], resources: [namespaces], verbs: [get, list]}]
       tck-async: *tck

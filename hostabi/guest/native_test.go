@@ -47,6 +47,9 @@ func (h *host) Invoke(_, function string, args ...any) int64 {
 		return give(h.fields[hostabi.Field(args[1].(uint32))], args[2])
 	case "response_write":
 		h.body.Write(args[1].([]byte))
+	case "response_splice":
+		h.body.WriteString("<" + strconv.Itoa(int(args[1].(uint32))) + ">")
+	case "response_status", "response_header":
 	case "response_error":
 		h.status, h.message = args[1].(uint32), args[2].(string)
 	case "response_end":
@@ -67,7 +70,7 @@ func (h *host) Invoke(_, function string, args ...any) int64 {
 		return -int64(hostabi.NotFound)
 	case "log":
 		h.lines = append(h.lines, strconv.Itoa(int(args[0].(uint32)))+args[1].(string))
-	case "call", "forward":
+	case "call", "forward", "query":
 		if h.room > 0 && h.open == h.room {
 			return -int64(hostabi.Busy)
 		}

@@ -13,7 +13,7 @@ import (
 var Guests = []string{"sync", "async"}
 
 // cases are what a guest reports on itself.
-var cases = []string{"request/a%20b", "response", "data", "calls", "others", "http", "prometheus", "kube"}
+var cases = []string{"request/a%20b", "response", "data", "calls", "others", "http", "prometheus", "kube", "query", "access", "accounts"}
 
 // Host has the kit's guests, which the target must serve with all they want granted, try every host function. backend
 // must be what the target's backend `tck` leads to.

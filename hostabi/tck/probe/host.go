@@ -81,6 +81,15 @@ func errorOf(ex, token, buf, size uint32) int32
 //go:wasmimport postern.kube/v1 call
 func kubeCall(ex, record, size uint32) int32
 
+//go:wasmimport postern.kube/v1 query
+func kubeQuery(ex, record, size uint32) int32
+
+//go:wasmimport postern.access/v1 call
+func accessCall(ex, record, size uint32) int32
+
+//go:wasmimport postern.accounts/v1 call
+func accountsCall(ex, record, size uint32) int32
+
 //go:wasmimport postern.prometheus/v1 call
 func prometheusCall(ex, record, size uint32) int32
 

@@ -92,7 +92,8 @@ func ended(r *report, name string, ex uint32) {
 		"handle_read": handleRead(ex, 1, 0, outAt(), 16), "handle_drop": handleDrop(ex, 1), "sleep": sleep(ex, 1),
 		"json_get": jsonGet(ex, 1, at[0], 0, outAt(), 16), "json_transform": jsonTransform(ex, 1, at[0], 0),
 		"error_of": errorOf(ex, 1, outAt(), 16), "http call": httpCall(ex, at[0], 0), "http forward": httpForward(ex, at[0], 0),
-		"kube call": kubeCall(ex, at[0], 0), "prometheus call": prometheusCall(ex, at[0], 0),
+		"kube call": kubeCall(ex, at[0], 0), "kube query": kubeQuery(ex, at[0], 0), "access call": accessCall(ex, at[0], 0),
+		"accounts call": accountsCall(ex, at[0], 0), "prometheus call": prometheusCall(ex, at[0], 0),
 	} {
 		r.code(function+" "+name, got, hostabi.Gone)
 	}

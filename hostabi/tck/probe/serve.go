@@ -14,7 +14,8 @@ var Group string
 // tries are what can be asked for, by the first segment behind the version.
 var tries = map[string]func(*report){
 	"request": request, "response": response, "data": data, "calls": calls, "others": others,
-	"http": httpService, "prometheus": prometheusService, "kube": kubeService,
+	"http": httpService, "prometheus": prometheusService, "kube": kubeService, "query": queryService,
+	"access": accessService, "accounts": accountsService,
 }
 
 // answers are the same for what the runner looks at itself.
