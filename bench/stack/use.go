@@ -61,6 +61,7 @@ func (s *stack) gatewayUse(b *strings.Builder) {
 // examples are requests to modules that are worth showing, when the module is there.
 var examples = []struct{ module, path string }{
 	{"hello", "/kapis/hello.postern.io/v1/greetings"},
+	{"iam", "/kapis/iam.kubesphere.io/v1alpha2/users"},
 	{"monitoring", "'/kapis/monitoring.kubesphere.io/v1alpha3/nodes?metrics_filter=node_cpu_usage|node_memory_usage_wo_cache'"},
 }
 

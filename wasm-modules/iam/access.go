@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/posternhq/postern/hostabi/guest"
@@ -15,7 +16,7 @@ var everything = []any{
 
 // grantable is an error unless the caller may give role to somebody at p: one who has all its rules there, or may bind it.
 func (c *call) grantable(p place, k *kind, role object) error {
-	rules, err := c.worth(p, k, role)
+	rules, err := c.worth(k, role)
 	if err != nil {
 		return err
 	}
@@ -23,14 +24,18 @@ func (c *call) grantable(p place, k *kind, role object) error {
 }
 
 // writable is an error unless the caller may write role at p: one who has all its rules there, or may escalate it. old is
-// what was there, nil for a new role; who changes nothing of what it is worth gives nothing away.
+// what was there, nil for a new role; who changes nothing of what it is worth gives nothing away. A role whose rules
+// Kubernetes will collect by label may come to be worth anything.
 func (c *call) writable(p place, k *kind, old, role object) error {
 	if old != nil && same(powers(old), powers(role)) {
 		return nil
 	}
-	rules, err := c.worth(p, k, role)
+	rules, err := c.worth(k, role)
 	if err != nil {
 		return err
+	}
+	if role.at("aggregationRule") != nil {
+		rules = everything
 	}
 	return c.held(p, k, role.name(), "escalate", rules, "write "+k.name+" "+guest.Quote(role.name()))
 }
@@ -44,21 +49,22 @@ func powers(role object) any {
 	return []any{rules, role.annotation(aggregationNote), role.annotation(regoNote), role.at("aggregationRule")}
 }
 
-// worth are the rules that a role gives at p: its own and those of the roles that it aggregates. A policy in Rego, or
-// rules that Kubernetes collects by label, may come to anything.
-func (c *call) worth(p place, k *kind, role object) ([]any, error) {
-	if role.annotation(regoNote) != "" || role.at("aggregationRule") != nil {
-		return everything, nil
+// worth are the rules that a role gives, each once: its own and those of the roles that it aggregates, all that the gateway
+// goes by. A policy in Rego may come to anything.
+func (c *call) worth(k *kind, role object) ([]any, error) {
+	parts, _, err := c.parts(k, role)
+	if err != nil {
+		return nil, err
 	}
-	aggregated, _, err := c.aggregated(p, k, role)
 	var rules []any
 	seen := map[string]bool{}
-	for _, from := range append(aggregated, role) {
+	for _, from := range append(parts, role) {
 		if from.annotation(regoNote) != "" {
-			return everything, err
+			return everything, nil
 		}
 		list, _ := from.at("rules").([]any)
 		for _, rule := range list {
+			rule = exact(rule)
 			// A role that aggregates others has their rules as its own, too.
 			if text := string(object{"rule": rule}.encode()); !seen[text] {
 				seen[text] = true
@@ -66,12 +72,50 @@ func (c *call) worth(p place, k *kind, role object) ([]any, error) {
 			}
 		}
 	}
-	return rules, err
+	return rules, nil
 }
 
-// aggregated are the roles that role takes its rules from, in their order, and the names of those that are not there. Of
-// WorkspaceRoles only those of the workspace and those of no workspace count.
-func (c *call) aggregated(p place, k *kind, role object) (found []object, unknown []string, err error) {
+// ruleFields are the fields of a rule. Their case matters to Kubernetes, and not to every reader of JSON.
+var ruleFields = []string{"verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs"}
+
+// exact is a rule with the fields that count, and no others that could be taken for them.
+func exact(rule any) any {
+	from, _ := rule.(map[string]any)
+	to := map[string]any{}
+	for _, name := range ruleFields {
+		if v, ok := from[name]; ok {
+			to[name] = v
+		}
+	}
+	return to
+}
+
+// checkRules is an error unless rules is a list of rules.
+func checkRules(rules any) error {
+	list, ok := rules.([]any)
+	if !ok && rules != nil {
+		return guest.Fail(400, "rules is no list")
+	}
+	for _, v := range list {
+		rule, ok := v.(map[string]any)
+		if !ok {
+			return guest.Fail(400, "rules has something that is no rule")
+		}
+		for name, values := range rule {
+			texts, isList := values.([]any)
+			if !slices.Contains(ruleFields, name) || !isList && values != nil {
+				return guest.Fail(400, "a rule has "+guest.Quote(name)+", which is no list of it")
+			}
+			if slices.ContainsFunc(texts, func(v any) bool { _, text := v.(string); return !text }) {
+				return guest.Fail(400, guest.Quote(name)+" of a rule has something that is no text")
+			}
+		}
+	}
+	return nil
+}
+
+// parts are the roles that role takes its rules from, in its order, and the names of those that are not there.
+func (c *call) parts(k *kind, role object) (found []object, unknown []string, err error) {
 	names := aggregates(role)
 	if len(names) == 0 {
 		return nil, nil, nil
@@ -82,21 +126,16 @@ func (c *call) aggregated(p place, k *kind, role object) (found []object, unknow
 	}
 	list := k.named("", "")
 	if k == roles {
-		list.Namespace = p.name
+		list.Namespace = role.namespace()
 	}
 	all, err := c.find(guest.Listing{Object: list, Live: true, Only: only})
-	byName := make(map[string]object, len(all))
-	for _, o := range all {
-		if p.level != workspace || o.label(workspaceLabel) == "" || p.has(o) {
-			byName[o.name()] = o
-		}
-	}
 	for _, name := range names {
-		if o, ok := byName[name]; ok {
-			found = append(found, o)
-		} else {
+		i := slices.IndexFunc(all, func(o object) bool { return o.name() == name })
+		if i < 0 {
 			unknown = append(unknown, name)
+			continue
 		}
+		found = append(found, all[i])
 	}
 	return found, unknown, err
 }
@@ -184,11 +223,8 @@ func (c *call) actFor(subject, name string) error {
 
 // bindable is grantable for the role of a binding; one that is not there gives nothing.
 func (c *call) bindable(p place, binding object) error {
-	k, role, err := c.roleOf(p, binding)
-	if isNotFound(err) {
-		return nil
-	}
-	if err != nil {
+	k, role, err := c.boundRole(binding)
+	if role == nil {
 		return err
 	}
 	return c.grantable(p, k, role)

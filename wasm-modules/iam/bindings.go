@@ -10,40 +10,65 @@ import (
 	"github.com/posternhq/postern/hostabi/guest"
 )
 
-// grant is what a list needs to know of a binding: the role, and the users that have it.
-type grant struct {
-	Role  string
-	Users []string
-}
-
-// grantProgram makes grants of bindings, on the host. Of the subjects' names only those of users are kept.
-const grantProgram = `{"map":{"object":{"role":"/roleRef/name","users":{"each":{"of":"/subjects",` +
-	`"do":{"find":{"of":[""],"where":{"at":"/kind","equals":"User"},"do":"/name"}}}}}}}`
-
-// grants are the roles at p. among, if there is something in it, has those of other users left out: an array of names. It
-// is applied to bindings of one subject, as this API makes them; the few others are all there.
-func (c *call) grants(p place, among guest.Data) ([]grant, error) {
+// holders are the users that have a role at p, or that role, on the host: an array of {"u": user, "r": role}, oldest binding
+// first. Bindings of one user, as this API makes them, never enter the module; the others come last.
+func (c *call) holders(p place, role string) (guest.Data, error) {
 	page, err := c.r.Page(guest.Listing{Object: p.list(p.bindings), Query: "ascending=true"})
 	if err != nil {
-		return nil, err
+		return guest.Data{}, err
 	}
 	defer page.Drop()
-	program := `[{"get":"/items"},` + grantProgram + `]`
-	if among != (guest.Data{}) {
-		program = `[{"get":"/items"},{"where":{"any":[{"at":"/subjects/0/name","in":{"doc":` + number(among) + `}},` +
-			`{"at":{"length":"/subjects"},"greater":1}]}},` + grantProgram + `]`
+	items := `[{"get":"/items"},`
+	if role != "" {
+		items += `{"where":{"at":"/roleRef/name","equals":` + guest.Quote(role) + `}},`
 	}
-	d, err := page.Transform(program)
+	single, err := page.Transform(items + `{"where":[{"at":{"length":"/subjects"},"equals":1},{"at":"/subjects/0/kind","equals":"User"}]},` +
+		`{"map":{"object":{"u":"/subjects/0/name","r":"/roleRef/name"}}}]`)
 	if err != nil {
-		return nil, err
+		return guest.Data{}, err
 	}
-	defer d.Drop()
-	b, err := d.Bytes()
+	shared, err := page.Transform(items + `{"where":{"at":{"length":"/subjects"},"greater":1}},{"map":{"object":{"r":"/roleRef/name","s":"/subjects"}}}]`)
 	if err != nil {
-		return nil, err
+		return guest.Data{}, err
 	}
-	var grants []grant
-	return grants, json.Unmarshal(b, &grants)
+	more, err := c.holdersOf(shared)
+	if err != nil {
+		return guest.Data{}, err
+	}
+	return single.Transform(`[{"concat":[{"doc":` + number(more) + `}]}]`)
+}
+
+// holdersOf takes bindings of several subjects apart.
+func (c *call) holdersOf(shared guest.Data) (guest.Data, error) {
+	var bindings []struct {
+		Role     string                        `json:"r"`
+		Subjects []struct{ Kind, Name string } `json:"s"`
+	}
+	b, err := shared.Bytes()
+	if err != nil {
+		return guest.Data{}, err
+	}
+	if err := json.Unmarshal(b, &bindings); err != nil {
+		return guest.Data{}, err
+	}
+	rows := []byte{'['}
+	for _, binding := range bindings {
+		for _, s := range binding.Subjects {
+			if s.Kind != "User" {
+				continue
+			}
+			if len(rows) > 1 {
+				rows = append(rows, ',')
+			}
+			rows = append(rows, `{"u":`+guest.Quote(s.Name)+`,"r":`+guest.Quote(binding.Role)+`}`...)
+		}
+	}
+	return c.r.NewData(append(rows, ']'))
+}
+
+// namesOf are the users among holders, each once.
+func namesOf(holders guest.Data) (guest.Data, error) {
+	return holders.Transform(`[{"map":"/u"},{"distinct":""}]`)
 }
 
 // bindings are those at p that name a subject of that kind, oldest first. Without a place's name they are those of all
@@ -108,7 +133,25 @@ func placeOf(l *level, b object) place {
 	return place{level: l}
 }
 
-// roleOf reads the role of a binding at p. In a namespace it may be a ClusterRole. A role of another place is not found.
+// boundRole reads the role that a binding gives, whatever its kind: the gateway goes by that. It is nil if there is none.
+func (c *call) boundRole(binding object) (*kind, object, error) {
+	ref := binding.text("roleRef", "kind")
+	i := slices.IndexFunc(levels, func(l *level) bool { return l.roles.name == ref })
+	if i < 0 {
+		return nil, nil, nil
+	}
+	k, where := levels[i].roles, ""
+	if k == roles {
+		where = binding.namespace()
+	}
+	role, err := c.get(k, where, binding.text("roleRef", "name"))
+	if isNotFound(err) {
+		return nil, nil, nil
+	}
+	return k, role, err
+}
+
+// roleOf reads the role that a new binding at p is to give. In a namespace it may be a ClusterRole. A role of another place is not found.
 func (c *call) roleOf(p place, binding object) (*kind, object, error) {
 	k, name := p.roles, binding.text("roleRef", "name")
 	switch ref := binding.text("roleRef", "kind"); {

@@ -33,6 +33,9 @@ type place struct {
 	name string
 }
 
+// platform is the place of GlobalRoles.
+var platform = place{level: global}
+
 // place is the one that the path names.
 func (c *call) place(l *level) (place, error) {
 	switch l {

@@ -40,6 +40,7 @@ var scenarios = []struct {
 	{"escalation", escalations},
 	{"roles", rolesAre},
 	{"aggregation", aggregations},
+	{"lookalikes", lookalikes},
 	{"workspaces stay apart", apart},
 	{"groups", groupsAre},
 	{"group members", groupMembers},

@@ -23,12 +23,12 @@ func listMemberRoles(l *level) func(*call) error {
 			}
 			bindings = append(bindings, more...)
 		}
-		return c.answerRoles(p, bindings)
+		return c.answerRoles(bindings)
 	}
 }
 
 // answerRoles answers with the roles of bindings, each once.
-func (c *call) answerRoles(p place, bindings []object) error {
+func (c *call) answerRoles(bindings []object) error {
 	text, seen := []byte{'['}, map[string]bool{}
 	add := func(k *kind, role object) {
 		if key := k.name + "/" + role.name(); !seen[key] {
@@ -45,15 +45,15 @@ func (c *call) answerRoles(p place, bindings []object) error {
 	}
 	var templates []template
 	for _, b := range bindings {
-		k, role, err := c.roleOf(p, b)
-		if isNotFound(err) {
-			continue // a binding of a role that is gone gives nothing
-		}
+		k, role, err := c.boundRole(b)
 		if err != nil {
 			return err
 		}
+		if role == nil {
+			continue // it is gone, and the binding gives nothing
+		}
 		add(k, role)
-		aggregated, _, err := c.aggregated(p, k, role)
+		aggregated, _, err := c.parts(k, role)
 		if err != nil {
 			return err
 		}

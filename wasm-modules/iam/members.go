@@ -17,26 +17,21 @@ func listMembers(l *level) func(*call) error {
 		if err != nil {
 			return err
 		}
-		grants, err := c.grants(p, guest.Data{})
+		holders, err := c.holders(p, c.r.Query().Get(l.role))
 		if err != nil {
 			return err
 		}
-		all := rolesByUser(having(grants, c.r.Query().Get(l.role)))
-		names := make([]string, len(all))
-		for i, r := range all {
-			names[i] = r.user
-		}
-		only, err := c.r.Names(names)
+		names, err := namesOf(holders)
 		if err != nil {
 			return err
 		}
 		page, err := c.r.Page(guest.Listing{
-			Object: users.named("", ""), Filters: userFilters, Known: []string{l.role}, Only: only, Drop: []string{password},
+			Object: users.named("", ""), Filters: userFilters, Known: []string{l.role}, Only: names, Drop: []string{password},
 		})
 		if err != nil {
 			return err
 		}
-		return c.writeUsers(page, l, all)
+		return c.writeUsers(page, l, holders)
 	}
 }
 

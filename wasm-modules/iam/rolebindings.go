@@ -1,6 +1,9 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/posternhq/postern/hostabi/guest"
 )
 
@@ -25,17 +28,46 @@ func listRoleBindings(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.r.Page(guest.Listing{Object: roleBindings.named("", ""), Unasked: true})
+	names, err := own.Transform(`[{"get":"/items"},{"map":"/metadata/name"}]`)
 	if err != nil {
 		return err
 	}
-	theirs, err := all.Transform(`[{"get":"/items"},{"where":{"at":"/metadata/namespace","in":{"doc":` + number(own.Data) +
-		`,"do":[{"get":"/items"},{"map":"/metadata/name"}]}}}]`)
+	b, err := names.Bytes()
 	if err != nil {
 		return err
 	}
-	all.Drop()
-	return c.page(guest.Listing{From: theirs})
+	var in []string
+	if err := decode(b, &in); err != nil {
+		return err
+	}
+	all, err := c.inNamespaces(roleBindings, in)
+	if err != nil {
+		return err
+	}
+	return c.page(guest.Listing{From: all})
+}
+
+// together is how many lists are joined at once, far below what a program may name.
+const together = 100
+
+// inNamespaces are the objects of a kind in some namespaces, as an array. Each is asked for by itself: those of all
+// namespaces may be more than a request can hold.
+func (c *call) inNamespaces(k *kind, names []string) (guest.Data, error) {
+	all, err := c.r.NewData([]byte("[]"))
+	for chunk := range slices.Chunk(names, together) {
+		var sources []string
+		for _, name := range chunk {
+			page, err := c.r.Page(guest.Listing{Object: k.named(name, ""), Unasked: true})
+			if err != nil {
+				return all, err
+			}
+			sources = append(sources, `{"doc":`+number(page.Data)+`,"do":[{"get":"/items"}]}`)
+		}
+		if all, err = all.Transform(`[{"concat":[` + strings.Join(sources, ",") + `]}]`); err != nil {
+			return all, err
+		}
+	}
+	return all, err
 }
 
 // addBindings makes several bindings at a level, all or none. Everything is checked first.

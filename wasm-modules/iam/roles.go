@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/posternhq/postern/hostabi/guest"
@@ -144,27 +145,41 @@ func (c *call) checkRoleAt(p place, old, role object) error {
 			return err
 		}
 	}
+	if err := checkRules(role.at("rules")); err != nil {
+		return err
+	}
 	return c.writable(p, p.roles, old, role)
 }
 
-// aggregate makes the rules of a role those of the roles that its annotation names, as they are now.
+// aggregate makes the rules of a role those of the roles that its annotation names, as they are now. What it may not name
+// is taken out of the annotation, by which the gateway goes: a WorkspaceRole takes from its own workspace and from
+// templates, which are in none; and a name that nobody has yet may be anything tomorrow.
 func (c *call) aggregate(p place, role object) error {
 	var names []string
 	if err := decode([]byte(role.annotation(aggregationNote)), &names); err != nil {
 		return guest.Fail(400, "annotation "+aggregationNote+" is no JSON list of names")
 	}
-	found, unknown, err := c.aggregated(p, p.roles, role)
+	found, left, err := c.parts(p.roles, role)
 	if err != nil {
 		return err
 	}
-	rules := []any{}
+	rules, kept := []any{}, []string{}
 	for _, other := range found {
+		if p.level == workspace && other.label(workspaceLabel) != "" && !p.has(other) {
+			left = append(left, other.name())
+			continue
+		}
 		more, _ := other.at("rules").([]any)
-		rules = append(rules, more...)
+		rules, kept = append(rules, more...), append(kept, other.name())
+	}
+	text, err := json.Marshal(kept)
+	if err != nil {
+		return err
 	}
 	role["rules"] = rules
-	if len(unknown) > 0 {
-		return c.warn("roles to aggregate that are not there: " + strings.Join(unknown, ", "))
+	role.set(string(text), "metadata", "annotations", aggregationNote)
+	if len(left) > 0 {
+		return c.warn("left out of " + aggregationNote + ", since they are not there: " + strings.Join(left, ", "))
 	}
 	return nil
 }

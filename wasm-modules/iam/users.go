@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/posternhq/postern/hostabi/guest"
@@ -31,52 +30,19 @@ func listUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	names, err := page.Transform(`[{"get":"/items"},{"map":"/metadata/name"}]`)
+	holders, err := c.holders(platform, "")
 	if err != nil {
 		return err
 	}
-	grants, err := c.grants(place{level: global}, names)
-	if err != nil {
-		return err
-	}
-	return c.writeUsers(page, global, rolesByUser(grants))
+	return c.writeUsers(page, global, holders)
 }
 
-// roleOfUser is one user's role.
-type roleOfUser struct{ user, role string }
-
-// rolesByUser are each user's oldest role, in the order of the grants.
-func rolesByUser(grants []grant) []roleOfUser {
-	var all []roleOfUser
-	seen := map[string]bool{}
-	for _, g := range grants {
-		for _, user := range g.Users {
-			if !seen[user] {
-				seen[user] = true
-				all = append(all, roleOfUser{user, g.Role})
-			}
-		}
-	}
-	return all
-}
-
-// writeUsers answers with a page of users, each annotated with the role at the level.
-func (c *call) writeUsers(page guest.Page, l *level, all []roleOfUser) error {
+// writeUsers answers with a page of users, each annotated with the oldest of its roles at the level.
+func (c *call) writeUsers(page guest.Page, l *level, holders guest.Data) error {
 	if err := c.warning(page.Warning); err != nil {
 		return err
 	}
-	rows := []byte{'['}
-	for i, r := range all {
-		if i > 0 {
-			rows = append(rows, ',')
-		}
-		rows = append(rows, `{"u":`+guest.Quote(r.user)+`,"r":`+guest.Quote(r.role)+`}`...)
-	}
-	known, err := c.r.NewData(append(rows, ']'))
-	if err != nil {
-		return err
-	}
-	items, err := page.Transform(`[{"get":"/items"},{"join":{"with":{"doc":` + number(known) + `},"key":"/metadata/name",` +
+	items, err := page.Transform(`[{"get":"/items"},{"join":{"with":{"doc":` + number(holders) + `},"key":"/metadata/name",` +
 		`"other":"/u","take":"/r","as":"/metadata/annotations/iam.kubesphere.io~1` + l.role + `"}}]`)
 	if err != nil {
 		return err
@@ -96,12 +62,10 @@ func (c *call) writeList(items guest.Data, total int) error {
 	return c.w.WriteString(`,"totalItems":` + strconv.Itoa(total) + `}`)
 }
 
-// membersAsked are the users that have a role where the query says, by workspace and workspacerole, namespace and role,
-// cluster and clusterrole, globalrole; the zero Data when it says nothing. Who asks must be allowed to see the members
-// there. known are the keys.
-func (c *call) membersAsked() (only guest.Data, known []string, err error) {
-	var names []string
-	asked := false
+// membersAsked are the names of the users that have a role where the query says, by workspace and workspacerole, namespace
+// and role, cluster and clusterrole, globalrole; the zero Data when it says nothing. Who asks must be allowed to see the
+// members there. known are the keys.
+func (c *call) membersAsked() (names guest.Data, known []string, err error) {
 	for _, l := range levels {
 		key := map[*level]string{workspace: "workspace", namespace: "namespace", cluster: "cluster"}[l]
 		known = append(known, l.role, key)
@@ -111,42 +75,34 @@ func (c *call) membersAsked() (only guest.Data, known []string, err error) {
 		}
 		have, err := c.membersAt(place{l, where}, role)
 		if err != nil {
-			return guest.Data{}, nil, err
+			return names, known, err
 		}
-		if asked {
-			have = slices.DeleteFunc(have, func(name string) bool { return !slices.Contains(names, name) })
+		if names != (guest.Data{}) {
+			if have, err = have.Transform(`[{"where":{"in":{"doc":` + number(names) + `}}}]`); err != nil {
+				return names, known, err
+			}
 		}
-		names, asked = have, true
+		names = have
 	}
-	if !asked {
-		return guest.Data{}, known, nil
-	}
-	only, err = c.r.Names(names)
-	return only, known, err
+	return names, known, nil
 }
 
 // membersAt are the names of those who have a role at p, or that role, if the caller may list them.
-func (c *call) membersAt(p place, role string) ([]string, error) {
+func (c *call) membersAt(p place, role string) (guest.Data, error) {
 	if p.level == cluster {
 		p.name = "" // there is this one
 	}
 	if p.level == workspace && !plain(p.name) {
-		return nil, nil
+		return c.r.Names(nil)
 	}
 	if err := c.r.Demand(guest.Access{Verb: "list", Group: iamGroup, Resource: p.members, Place: p.where()}); err != nil {
-		return nil, err
+		return guest.Data{}, err
 	}
-	grants, err := c.grants(p, guest.Data{})
-	var names []string
-	for _, r := range rolesByUser(having(grants, role)) {
-		names = append(names, r.user)
+	holders, err := c.holders(p, role)
+	if err != nil {
+		return guest.Data{}, err
 	}
-	return names, err
-}
-
-// having are the grants of one role; of all if it is empty.
-func having(grants []grant, role string) []grant {
-	return slices.DeleteFunc(grants, func(g grant) bool { return role != "" && g.Role != role })
+	return namesOf(holders)
 }
 
 func getUser(c *call) error {
@@ -160,7 +116,7 @@ func getUser(c *call) error {
 
 // answerUser answers with a user, annotated with the platform's role.
 func (c *call) answerUser(user object) error {
-	role, err := c.roleAt(place{level: global}, user.name())
+	role, err := c.roleAt(platform, user.name())
 	if err != nil {
 		return err
 	}

@@ -15,9 +15,6 @@ const (
 // providerLabels tie a user to an account elsewhere: who sets them decides who may log in as the user.
 var providerLabels = []string{"iam.kubesphere.io/identify-provider", "iam.kubesphere.io/origin-uid"}
 
-// platform is the place of GlobalRoles.
-var platform = place{level: global}
-
 // createUser makes a user and, if the annotation says so, gives it a role of the platform: both or none.
 func createUser(c *call) error {
 	user, err := c.bodyObject()
