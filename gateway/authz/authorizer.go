@@ -60,6 +60,9 @@ func (z *Authorizer) Authorize(user *exchange.User, info *exchange.RequestInfo) 
 	if b := z.index().allow(user, info); b != nil {
 		return exchange.Decision{Allowed: true, Grant: b}
 	}
+	if own(user, info) {
+		return exchange.Decision{Allowed: true, Reason: reasonOwn}
+	}
 	return exchange.Decision{Reason: reasonNoRole}
 }
 
