@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // Decode reads options into v, a pointer to a struct that has its defaults. Unknown options are errors; case does not matter,
@@ -27,13 +29,21 @@ func Decode(options json.RawMessage, v any) error {
 	}
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
-		return Wrong(wrong.Field, "want %s, have a %s", wrong.Type, wrong.Value)
+		return Wrong(key(wrong.Field), "want %s, have a %s", wrong.Type, wrong.Value)
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		name = strings.Trim(name, `"`)
 		return Wrong(name, "there is no option %q", name)
 	}
 	return Wrong("", "%s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// key is a field's path without the names of embedded structs, which package json puts into it: they have capitals, options
+// have none.
+func key(field string) string {
+	words := strings.Split(field, ".")
+	last := len(words) - 1
+	return strings.Join(append(slices.DeleteFunc(slices.Clone(words[:last]), func(w string) bool { return w != "" && unicode.IsUpper(rune(w[0])) }), words[last]), ".")
 }
 
 // Required says which of the options, by name, is empty.
