@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/idp/types"
 )
 
 // TestIdentityProvidersAreChecked: what is wrong with an identity provider is found before it is used, and placed.
@@ -29,6 +30,36 @@ func TestIdentityProvidersAreChecked(t *testing.T) {
 		var problems config.Errors
 		if !errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(problems[0].String(), file+want) {
 			t.Errorf("%s\n%v; want %s", text, err, want)
+		}
+	}
+}
+
+// TestIdentityProvidersOfTheREADME: its examples are configurations.
+func TestIdentityProvidersOfTheREADME(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("idp", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(text), "```yaml\n")[1:]
+	seen := map[string]bool{}
+	for _, block := range blocks {
+		block, _, _ = strings.Cut(block, "```")
+		file := filepath.Join(t.TempDir(), "kubesphere.yaml")
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := config.Load(config.Options{File: file, Env: []string{}, Strict: true, Check: CheckConfig})
+		if err != nil {
+			t.Errorf("%s\n%v", block, err)
+			continue
+		}
+		for _, p := range c.Authentication.OAuthOptions.IdentityProviders {
+			seen[p.Type] = true
+		}
+	}
+	for _, kind := range types.All {
+		if !seen[kind.Name] {
+			t.Errorf("there is no example of %s", kind.Name)
 		}
 	}
 }
