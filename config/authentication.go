@@ -9,7 +9,7 @@ type Authentication struct {
 	MaximumClockSkew                time.Duration `json:"maximumClockSkew" default:"10s" check:"nonnegative" doc:"how far in the future a token may have been issued"`
 	LoginHistoryRetentionPeriod     time.Duration `json:"loginHistoryRetentionPeriod" default:"168h0m0s" check:"nonnegative" doc:"older login records are deleted"`
 	LoginHistoryMaximumEntries      int           `json:"loginHistoryMaximumEntries" default:"100" check:"nonnegative" doc:"login records kept for each user"`
-	MultipleLogin                   bool          `json:"multipleLogin" default:"false" doc:"a user may have several sessions at once"`
+	MultipleLogin                   bool          `json:"multipleLogin" default:"false" doc:"a user may have several sessions at once; false: a login ends the ones before"`
 	JWTSecret                       string        `json:"jwtSecret" secret:"true" doc:"signs tokens (HS256); empty: made once and kept in a Secret that replicas share"`
 	KubectlImage                    string        `json:"kubectlImage" default:"kubesphere/kubectl:v1.0.0" doc:"image of the kubectl pod"`
 	OAuthOptions                    OAuthOptions  `json:"oauthOptions" doc:"tokens, identity providers, clients"`
@@ -17,7 +17,7 @@ type Authentication struct {
 
 // OAuthOptions configures the OAuth and OIDC server.
 type OAuthOptions struct {
-	Issuer                       string             `json:"issuer" default:"kubesphere" doc:"iss of our tokens; a URL makes the gateway an OIDC provider"`
+	Issuer                       string             `json:"issuer" default:"kubesphere" doc:"iss of our tokens; a URL as clients see it (https://host or https://host/oauth) makes the gateway an OIDC provider"`
 	SignKey                      string             `json:"signKey" doc:"file with the key (PEM; RSA, or EC P-256) that signs id tokens; none: made once and kept in a Secret that replicas share"`
 	SignKeyData                  string             `json:"signKeyData" secret:"true" doc:"the same key, base64 of the PEM"`
 	AccessTokenMaxAge            time.Duration      `json:"accessTokenMaxAge" default:"2h0m0s" check:"nonnegative" doc:"life of an access token; 0: for ever, and not looked up in the cache"`
@@ -38,11 +38,11 @@ type IdentityProvider struct {
 // OAuthClient is a program that may ask for tokens.
 type OAuthClient struct {
 	Name                         string         `json:"name" doc:"client_id"`
-	Secret                       string         `json:"secret" secret:"true" doc:"client_secret"`
-	RedirectURIs                 []string       `json:"redirectURIs" doc:"allowed redirect_uri; * allows any"`
+	Secret                       string         `json:"secret" secret:"true" doc:"client_secret; empty: a public client, which cannot keep one and needs PKCE"`
+	RedirectURIs                 []string       `json:"redirectURIs" doc:"allowed redirect_uri and post_logout_redirect_uri, byte for byte; http://127.0.0.1/… and http://[::1]/… are good with any port; * allows any http or https URL, but none after a logout"`
 	RespondWithChallenges        bool           `json:"respondWithChallenges" default:"false" doc:"not used, as upstream"`
-	GrantMethod                  string         `json:"grantMethod" default:"auto" enum:"auto,prompt,deny" doc:"not used, as upstream"`
-	ScopeRestrictions            []string       `json:"scopeRestrictions" doc:"not used, as upstream"`
-	AccessTokenMaxAge            *time.Duration `json:"accessTokenMaxAge" check:"nonnegative" doc:"not set: oauthOptions' value"`
-	AccessTokenInactivityTimeout *time.Duration `json:"accessTokenInactivityTimeout" check:"nonnegative" doc:"not set: oauthOptions' value"`
+	GrantMethod                  string         `json:"grantMethod" default:"auto" enum:"auto,prompt,deny" doc:"at /oauth/authorize: auto grants, prompt asks the user, deny refuses"`
+	ScopeRestrictions            []string       `json:"scopeRestrictions" doc:"scopes the client may ask for; empty: all"`
+	AccessTokenMaxAge            *time.Duration `json:"accessTokenMaxAge" check:"nonnegative" doc:"of tokens for this client; not set: oauthOptions' value"`
+	AccessTokenInactivityTimeout *time.Duration `json:"accessTokenInactivityTimeout" check:"nonnegative" doc:"of tokens for this client; not set: oauthOptions' value"`
 }

@@ -22,6 +22,7 @@ type Postern struct {
 	Sessions       Sessions           `json:"sessions" doc:"ended sessions and failed logins; where they are shared is cache.type"`
 	Namespace      string             `json:"namespace" default:"kubesphere-system" restart:"true" doc:"where Secrets of the gateway's own are: keys, the first administrator's password"`
 	FirstAdmin     FirstAdmin         `json:"firstAdmin" doc:"who may do everything on a platform that has no user yet"`
+	OAuth          OAuth              `json:"oauth" doc:"the OAuth server, beside authentication.oauthOptions"`
 	Anonymous      Anonymous          `json:"anonymous" doc:"requests without credentials"`
 	TrustedProxies []netip.Prefix     `json:"trustedProxies" doc:"networks whose X-Forwarded-For is believed, as 10.0.0.0/8"`
 }

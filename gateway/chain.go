@@ -26,6 +26,7 @@ func (p *parts) chain() []exchange.Stage {
 		p.selfReview, // what they may do: we answer, not kube-apiserver
 		p.kubeProxy,  // /api, /apis: kube-apiserver answers
 		p.modules,    // /kapis: a module answers
+		p.oauth,      // /oauth: logins, and who is logged in
 		p.core,       // our own endpoints, and 404
 	})
 }

@@ -88,7 +88,7 @@ func TestChainWithoutFilters(t *testing.T) {
 	without := run(t, c.configuration(t))
 	n := len(without.current.Load().stages)
 	with := run(t, changed(c.configuration(t), withFilters(hourly, config.Filter{Name: "breaker", Kind: "circuitBreaker"})))
-	if got := len(with.current.Load().stages); n != 13 || got != n+2 {
+	if got := len(with.current.Load().stages); n != 14 || got != n+2 {
 		t.Errorf("%d stages without filters, %d with two", n, got)
 	}
 }

@@ -11,7 +11,7 @@ const self = "github.com/posternhq/postern/"
 
 // stages are the packages of the chain's links.
 var stages = []string{
-	"observe", "requestinfo", "limit", "authn", "audit", "dispatch", "impersonation", "visible", "authz", "selfreview", "kubeproxy", "kapis", "core",
+	"observe", "requestinfo", "limit", "authn", "audit", "dispatch", "impersonation", "visible", "authz", "selfreview", "kubeproxy", "kapis", "oauth", "core",
 }
 
 // imports are the direct imports of packages of the repository, by package, tests left out.

@@ -24,6 +24,7 @@ import (
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/manager"
 	"github.com/posternhq/postern/gateway/module/resource"
+	"github.com/posternhq/postern/gateway/oauth"
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/session"
 	"github.com/posternhq/postern/gateway/token/shared"
@@ -44,6 +45,7 @@ type longLived struct {
 	authn    *authn.Metrics
 	authz    *authz.Metrics
 	visible  *visible.Shared
+	oauth    *oauth.Metrics
 	filters  *filter.Options
 	sessions *session.Keeper
 	logins   *login.Checker
@@ -69,6 +71,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 		authn:   authn.NewMetrics(g.registry),
 		authz:   authz.NewMetrics(g.registry),
 		visible: visible.NewShared(g.registry),
+		oauth:   oauth.NewMetrics(g.registry),
 	}
 	l.sessions = session.New(session.Options{Log: g.log, Metrics: session.NewMetrics(g.registry)})
 	l.current.Store(new(lasting))

@@ -11,6 +11,7 @@ import (
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/impersonation"
 	"github.com/posternhq/postern/gateway/kapis"
+	"github.com/posternhq/postern/gateway/oauth"
 	"github.com/posternhq/postern/gateway/requestinfo"
 	"github.com/posternhq/postern/gateway/selfreview"
 	"github.com/posternhq/postern/gateway/visible"
@@ -19,7 +20,7 @@ import (
 // parts are the stages of one configuration.
 type parts struct {
 	observe, requestInfo, limit, authentication, audit, dispatch, impersonation exchange.Stage
-	visible, authorization, selfReview, kubeProxy, modules, core                exchange.Stage
+	visible, authorization, selfReview, kubeProxy, modules, oauth, core         exchange.Stage
 	filters                                                                     *filter.Set
 }
 
@@ -44,6 +45,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		selfReview:     selfreview.New(reviewOptions(c, n.authorizer)),
 		kubeProxy:      n.proxy,
 		modules:        kapis.New(l.modules.Table),
+		oauth:          oauth.New(g.oauthOptions(c)),
 		core:           core.New(core.Options{Ready: g.ready, Groups: func() []string { return l.modules.Table().Routes() }}),
 	}, n, nil
 }

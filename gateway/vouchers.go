@@ -11,6 +11,7 @@ import (
 	"github.com/posternhq/postern/gateway/authn/oidc"
 	"github.com/posternhq/postern/gateway/authn/review"
 	"github.com/posternhq/postern/gateway/authz"
+	"github.com/posternhq/postern/gateway/oauth"
 )
 
 // maxCAFile bounds a PEM file of authorities, in bytes.
@@ -86,7 +87,7 @@ func (v *vouchers) closers(other *vouchers) (all []func()) {
 func (g *Gateway) authnOptions(c *config.Config, n *lasting) authn.Options {
 	l, own := g.long, c.Postern.Authentication
 	return authn.Options{
-		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open,
+		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open, Leave: oauth.Ours,
 		Logins: l.logins, Keys: l.keys.Ring(), Sessions: l.sessions, Cache: l.tokens,
 		MaxAge:  c.Authentication.OAuthOptions.AccessTokenMaxAge,
 		Issuers: n.vouchers.issuers, Reviewer: n.vouchers.reviewer,

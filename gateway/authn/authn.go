@@ -51,6 +51,8 @@ type Options struct {
 	// paths that Open names. Open may be nil; it is there for the login itself.
 	AllowAnonymous bool
 	Open           func(path string) bool
+	// Leave names paths whose Authorization header is not a user's: it is left to who answers there. May be nil.
+	Leave func(path string) bool
 
 	Logins   *login.Checker // nil: one of its own, without throttle
 	Keys     *token.Ring    // nil: no token is good
@@ -97,6 +99,12 @@ func (*Stage) Name() string { return name }
 // Serve fills x.User and takes the credentials out of the request, or refuses it. Wrong credentials are refused
 // everywhere, also where none are needed: whoever sends them means to be somebody.
 func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
+	if s.o.Leave != nil && s.o.Leave(x.Info.Path) {
+		s.o.Metrics.count(Anonymous, nil)
+		x.User = anonymous
+		next(x)
+		return
+	}
 	c := scan(&x.HTTP.Request.Header)
 	user, method, err := s.identify(x, c)
 	s.o.Metrics.count(method, err)

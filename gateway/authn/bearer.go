@@ -21,7 +21,7 @@ var (
 )
 
 // bearer says whose token it is. A user of ours must exist and not be disabled now, whatever was so when it was issued; one
-// who is locked for failed logins has not lost the sessions of before.
+// who is locked for failed logins has not lost the sessions of before. The token's session becomes that of x.
 func (s *Stage) bearer(x *exchange.Exchange, text []byte) (*exchange.User, error) {
 	switch {
 	case len(text) == 0:
@@ -37,8 +37,10 @@ func (s *Stage) bearer(x *exchange.Exchange, text []byte) (*exchange.User, error
 		if err != nil {
 			return nil, err
 		}
+		x.Session = e.session
 		return s.admit(e)
 	}
+	x.Session = e.session
 	if e.stage == s && e.epoch == s.epoch() && e.account == s.o.Users.Account(e.name) {
 		return e.user, nil
 	}

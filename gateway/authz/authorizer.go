@@ -87,7 +87,7 @@ func (z *Authorizer) Synced() error {
 // some server may resolve, is never open.
 func Open(path string) bool {
 	switch path {
-	case "/kapis/version", "/healthz", "/livez", "/readyz":
+	case "/kapis/version", "/healthz", "/livez", "/readyz", "/.well-known/openid-configuration":
 		return true
 	}
 	if strings.HasPrefix(path, "/oauth/") || strings.HasPrefix(path, "/kapis/config.kubesphere.io/") {

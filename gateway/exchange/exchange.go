@@ -85,6 +85,8 @@ type Exchange struct {
 	Received time.Time // when the head had been read
 	Info     RequestInfo
 	User     *User // nil before authentication
+	// Session is the login that the request's token comes from; empty: no token of ours, or one without a session.
+	Session string
 	// Impersonator is who asked, when User is somebody whom the asker may impersonate; else nil.
 	Impersonator *User
 	Decision     Decision

@@ -25,6 +25,8 @@ type Claims struct {
 	Scopes   []string            `json:"scopes,omitempty"`
 	Nonce    string              `json:"nonce,omitempty"`
 	AuthTime *jwt.NumericDate    `json:"auth_time,omitempty"`
+	// AccessHash ties an id token to the access token that came with it (at_hash).
+	AccessHash string `json:"at_hash,omitempty"`
 
 	Name              string `json:"name,omitempty"`
 	Email             string `json:"email,omitempty"`

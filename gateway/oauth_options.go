@@ -1,0 +1,38 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/oauth"
+)
+
+// oauthOptions are what c says of the OAuth server, and what outlives c: its keys, sessions and accounts are those that
+// requests are authenticated with.
+func (g *Gateway) oauthOptions(c *config.Config) oauth.Options {
+	l, o := g.long, c.Authentication.OAuthOptions
+	return oauth.Options{
+		Keys: l.keys.Ring(), Users: l.platform, Passwords: l.logins, Sessions: l.sessions, Metrics: l.oauth,
+		Issuer: o.Issuer, Clients: oauthClients(o), MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
+		MultipleLogin: c.Authentication.MultipleLogin, Implicit: c.Postern.OAuth.Implicit, BareCallback: c.Postern.OAuth.CallbackWithoutState,
+	}
+}
+
+// oauthClients have the lives of all tokens unless they have their own.
+func oauthClients(o config.OAuthOptions) []oauth.Client {
+	all := make([]oauth.Client, len(o.Clients))
+	or := func(own *time.Duration, common time.Duration) time.Duration {
+		if own != nil {
+			return *own
+		}
+		return common
+	}
+	for i, c := range o.Clients {
+		all[i] = oauth.Client{
+			Name: c.Name, Secret: c.Secret, RedirectURIs: c.RedirectURIs, Consent: c.GrantMethod, Scopes: c.ScopeRestrictions,
+			MaxAge:     or(c.AccessTokenMaxAge, o.AccessTokenMaxAge),
+			Inactivity: or(c.AccessTokenInactivityTimeout, o.AccessTokenInactivityTimeout),
+		}
+	}
+	return all
+}
