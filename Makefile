@@ -111,3 +111,9 @@ bench-modules: ## what modules cost: swaps under load, soak, memory, waking, col
 	@go build -o $(BIN)/postern ./cmd/postern
 	@mkdir -p $(BIN)/passthrough && go build -o $(BIN)/passthrough ./bench/passthrough/... && go build -o $(BIN)/bench-modules ./bench/modules
 	@exec $(BIN)/bench-modules $(MODULES)
+
+# ACCESS takes flags, for instance ACCESS=--stack (after `make deps`): 65,000 objects in a real kube-apiserver, too.
+.PHONY: bench-access
+bench-access: ## who asks and may they: decisions, memory, updates, start at 50,000 bindings, 2 minutes (ACCESS="--stack": 10)
+	@go build -o $(BIN)/postern ./cmd/postern && go build -o $(BIN)/bench-access ./bench/access
+	@exec $(BIN)/bench-access $(ACCESS)

@@ -42,7 +42,7 @@ func placeFive(ctx context.Context, dir string) error {
 
 // coldStart starts the gateway once to fill the cache and then measures how long it takes from the start of the process
 // until /readyz says that requests may come.
-func coldStart(ctx context.Context, b *bench) ([]Figure, error) {
+func coldStart(ctx context.Context, b *bench) ([]rig.Figure, error) {
 	if err := placeFive(ctx, b.dir+"/modules"); err != nil {
 		return nil, err
 	}
@@ -76,10 +76,10 @@ func coldStart(ctx context.Context, b *bench) ([]Figure, error) {
 		}
 	}
 	slices.Sort(starts)
-	return []Figure{
-		atMost(1000, "ready, all in the cache", milliseconds(starts[2]), "ms", fmt.Sprintf("median of 5, %.0f to %.0f", milliseconds(starts[0]), milliseconds(starts[4]))),
-		told("CPU until then", milliseconds(cpu)/5, "ms", "user and system, mean"),
-		told("ready, nothing in the cache", milliseconds(first), "ms", "once"),
+	return []rig.Figure{
+		rig.AtMost(1000, "ready, all in the cache", milliseconds(starts[2]), "ms", fmt.Sprintf("median of 5, %.0f to %.0f", milliseconds(starts[0]), milliseconds(starts[4]))),
+		rig.Told("CPU until then", milliseconds(cpu)/5, "ms", "user and system, mean"),
+		rig.Told("ready, nothing in the cache", milliseconds(first), "ms", "once"),
 	}, nil
 }
 

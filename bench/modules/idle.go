@@ -7,11 +7,13 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // idle measures a module's way back from the cache, and the gateway's memory: with all modules that come with it asleep, and
 // with all of them awake.
-func idle(ctx context.Context, b *bench) ([]Figure, error) {
+func idle(ctx context.Context, b *bench) ([]rig.Figure, error) {
 	if err := placeIdle(ctx, b.dir+"/modules"); err != nil {
 		return nil, err
 	}
@@ -55,11 +57,11 @@ func idle(ctx context.Context, b *bench) ([]Figure, error) {
 		return nil, err
 	}
 	note := fmt.Sprintf("%s and one of 3.3 MB; resident memory 5 s after the last change", strings.Join(shipped, ", "))
-	return []Figure{
-		atMost(150, "first answer of a sleeping module of 3.3 MB", milliseconds(wakes[4]), "ms",
+	return []rig.Figure{
+		rig.AtMost(150, "first answer of a sleeping module of 3.3 MB", milliseconds(wakes[4]), "ms",
 			fmt.Sprintf("median of 9, %.0f to %.0f", milliseconds(wakes[0]), milliseconds(wakes[8]))),
-		atMost(60, "RSS, all modules asleep", asleep, "MiB", note),
-		atMost(110, "RSS, all modules awake", awake, "MiB", note),
+		rig.AtMost(60, "RSS, all modules asleep", asleep, "MiB", note),
+		rig.AtMost(110, "RSS, all modules awake", awake, "MiB", note),
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/posternhq/postern/bench/rig"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/cost"
 	"github.com/posternhq/postern/gateway/module/service"
@@ -21,7 +22,7 @@ func everything() module.Policy {
 }
 
 // instances measures spare instances of guests of all sizes, in this process.
-func instances(ctx context.Context, _ *bench) (figures []Figure, err error) {
+func instances(ctx context.Context, _ *bench) (figures []rig.Figure, err error) {
 	for _, dir := range []string{"bench/modules/guests/lean", "wasm-modules/hello", "wasm-modules/monitoring"} {
 		wasm, err := build(ctx, dir)
 		if err != nil {
@@ -34,17 +35,17 @@ func instances(ctx context.Context, _ *bench) (figures []Figure, err error) {
 		name := fmt.Sprintf("%s, %.1f MB", filepath.Base(dir), float64(len(wasm))/1e6)
 		note := fmt.Sprintf("mean of 200; snapshot: %s", copied.Snapshot)
 		figures = append(figures,
-			told(name+": CPU, made plainly", milliseconds(plain.CPU), "ms", ""),
-			atMost(0.5, name+": CPU, copied", milliseconds(copied.CPU), "ms", note),
-			told(name+": private memory, made plainly", float64(plain.Private)/(1<<20), "MiB", ""),
-			atMost(0.2, name+": private memory, copied", float64(copied.Private)/(1<<20), "MiB", "Private_Dirty of the process, with the host's own part"),
+			rig.Told(name+": CPU, made plainly", milliseconds(plain.CPU), "ms", ""),
+			rig.AtMost(0.5, name+": CPU, copied", milliseconds(copied.CPU), "ms", note),
+			rig.Told(name+": private memory, made plainly", float64(plain.Private)/(1<<20), "MiB", ""),
+			rig.AtMost(0.2, name+": private memory, copied", float64(copied.Private)/(1<<20), "MiB", "Private_Dirty of the process, with the host's own part"),
 		)
 	}
 	return figures, nil
 }
 
 // fuelPrice measures what metering costs a guest that works on JSON.
-func fuelPrice(ctx context.Context, _ *bench) (figures []Figure, err error) {
+func fuelPrice(ctx context.Context, _ *bench) (figures []rig.Figure, err error) {
 	wasm, err := build(ctx, "bench/modules/guests/lean")
 	if err != nil {
 		return nil, err
@@ -54,14 +55,14 @@ func fuelPrice(ctx context.Context, _ *bench) (figures []Figure, err error) {
 		if err != nil {
 			return nil, err
 		}
-		figures = append(figures, atMost(15, "100 KiB of JSON, "+c.what, 100*(p.Ratio-1), "%",
+		figures = append(figures, rig.AtMost(15, "100 KiB of JSON, "+c.what, 100*(p.Ratio-1), "%",
 			fmt.Sprintf("%.1f ms of CPU a request, %.1f ms without; median of 100 pairs", milliseconds(p.Metered), milliseconds(p.Plain))))
 	}
 	return figures, nil
 }
 
 // stalls measures how long a guest that works on JSON in a loop keeps other goroutines waiting, at the host's collections.
-func stalls(ctx context.Context, _ *bench) ([]Figure, error) {
+func stalls(ctx context.Context, _ *bench) ([]rig.Figure, error) {
 	wasm, err := build(ctx, "bench/modules/guests/lean")
 	if err != nil {
 		return nil, err
@@ -78,11 +79,11 @@ func stalls(ctx context.Context, _ *bench) ([]Figure, error) {
 	spread := func(values []float64) string {
 		return fmt.Sprintf("median of %d rounds, %.1f to %.1f", len(values), slices.Min(values), slices.Max(values))
 	}
-	return []Figure{
-		told("gap of a ticker, p99, no guest at work", median(idle), "ms", spread(idle)),
-		told("one guest decodes JSON, not metered", median(plain), "ms", spread(plain)),
-		told("one guest decodes JSON", median(metered), "ms", spread(metered)),
-		atMost(3, "against no guest", median(ratio), "times", "a collection every 10 ms; "+spread(ratio)),
+	return []rig.Figure{
+		rig.Told("gap of a ticker, p99, no guest at work", median(idle), "ms", spread(idle)),
+		rig.Told("one guest decodes JSON, not metered", median(plain), "ms", spread(plain)),
+		rig.Told("one guest decodes JSON", median(metered), "ms", spread(metered)),
+		rig.AtMost(3, "against no guest", median(ratio), "times", "a collection every 10 ms; "+spread(ratio)),
 	}, nil
 }
 

@@ -70,7 +70,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	b := &bench{options: o}
-	report := Report{Machine: rig.ReadMachine(map[string]string{})}
+	report := rig.Report{Title: "Modules: what they cost the gateway", Machine: rig.ReadMachine(map[string]string{})}
 	for _, s := range chosen {
 		start := time.Now()
 		fmt.Fprintf(os.Stderr, "%s: %s …\n", s.name, s.about)
@@ -79,16 +79,16 @@ func run(ctx context.Context, o options) (err error) {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		took := time.Since(start)
-		report.Scenarios = append(report.Scenarios, Result{Name: s.name, About: s.about, Seconds: took.Seconds(), Figures: figures})
+		report.Scenarios = append(report.Scenarios, rig.Result{Name: s.name, About: s.about, Seconds: took.Seconds(), Figures: figures})
 		for _, f := range figures {
-			fmt.Fprintln(os.Stderr, "  "+f.text())
+			fmt.Fprintln(os.Stderr, "  "+f.Text())
 		}
 	}
 	report.Machine.LoadEnd = rig.LoadAverage()
 	if o.only != "" { // a part must not replace the whole
-		return report.print(os.Stdout)
+		return report.Print(os.Stdout)
 	}
-	return report.write(o.results, os.Stdout)
+	return report.Write(o.results, "modules", os.Stdout)
 }
 
 // choose finds the scenarios of the flag; all when it is empty.

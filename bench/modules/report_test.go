@@ -3,16 +3,18 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 func TestFiguresSayWhetherTheTargetIsMet(t *testing.T) {
-	for text, f := range map[string]Figure{
-		"| wake | 140 ms | ≤ 150: met | n = 5 |":        atMost(150, "wake", 140, "ms", "n = 5"),
-		"| wake | 151 ms | ≤ 150: **missed** | n = 5 |": atMost(150, "wake", 151, "ms", "n = 5"),
-		"| slope | 0.0123 KiB |  |  |":                  told("slope", 0.0123, "KiB", ""),
+	for text, f := range map[string]rig.Figure{
+		"| wake | 140 ms | ≤ 150: met | n = 5 |":        rig.AtMost(150, "wake", 140, "ms", "n = 5"),
+		"| wake | 151 ms | ≤ 150: **missed** | n = 5 |": rig.AtMost(150, "wake", 151, "ms", "n = 5"),
+		"| slope | 0.0123 KiB |  |  |":                  rig.Told("slope", 0.0123, "KiB", ""),
 	} {
-		r := Report{Scenarios: []Result{{Name: "x", About: "some thing", Figures: []Figure{f}}}}
-		if md := r.markdown(); !strings.Contains(md, text) || !strings.Contains(md, "\nSome thing.\n") {
+		r := rig.Report{Scenarios: []rig.Result{{Name: "x", About: "some thing", Figures: []rig.Figure{f}}}}
+		if md := r.Markdown(); !strings.Contains(md, text) || !strings.Contains(md, "\nSome thing.\n") {
 			t.Errorf("%q is not in\n%s", text, md)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // scenario is one thing that is measured. Add yours to scenarios below.
@@ -12,7 +14,7 @@ type scenario struct {
 	name  string // as the flag --only knows it
 	about string // what is measured, in the report
 	limit time.Duration
-	run   func(ctx context.Context, b *bench) ([]Figure, error)
+	run   func(ctx context.Context, b *bench) ([]rig.Figure, error)
 }
 
 // scenarios are run in this order; together they must stay below six minutes.
@@ -40,7 +42,7 @@ type bench struct {
 }
 
 // scenario runs one scenario in a folder of its own.
-func (b *bench) scenario(ctx context.Context, s scenario) ([]Figure, error) {
+func (b *bench) scenario(ctx context.Context, s scenario) ([]rig.Figure, error) {
 	own := *b
 	own.dir = filepath.Join(b.work, s.name)
 	if err := os.MkdirAll(own.dir, 0o700); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // Of the soak's swaps, one in this many has code that was never compiled, as a new version has; the others are new versions
@@ -19,7 +21,7 @@ const soakRate = 200
 const warmSwaps = 100
 
 // soak swaps a Go guest many times under load and looks whether the gateway's memory, descriptors, mappings and goroutines grow.
-func soak(ctx context.Context, b *bench) ([]Figure, error) {
+func soak(ctx context.Context, b *bench) ([]rig.Figure, error) {
 	wasm, err := build(ctx, "wasm-modules/hello")
 	if err != nil {
 		return nil, err
@@ -82,9 +84,9 @@ func soak(ctx context.Context, b *bench) ([]Figure, error) {
 	if l.why != nil {
 		why = l.why.Error()
 	}
-	figures := []Figure{
-		told("swaps", float64(done), "", fmt.Sprintf("in %.0f s, after %d that are not measured; one in %d with new code", time.Since(start).Seconds(), warmSwaps, newCodeEvery)),
-		atMost(0, "failed requests", float64(l.failed), "", fmt.Sprintf("of %d; %.100s", len(l.answers), why)),
+	figures := []rig.Figure{
+		rig.Told("swaps", float64(done), "", fmt.Sprintf("in %.0f s, after %d that are not measured; one in %d with new code", time.Since(start).Seconds(), warmSwaps, newCodeEvery)),
+		rig.AtMost(0, "failed requests", float64(l.failed), "", fmt.Sprintf("of %d; %.100s", len(l.answers), why)),
 	}
 	return append(figures, s.figures()...), nil
 }
@@ -122,14 +124,14 @@ func (s *series) sample(ctx context.Context, g *gateway, x float64) error {
 
 // figures are the slopes, and from where to where they lead. The targets are what 1,000 swaps may add without anybody
 // having to restart a gateway that is swapped ten times a day for a year.
-func (s *series) figures() []Figure {
-	one := func(most float64, name, unit string, y []float64) Figure {
+func (s *series) figures() []rig.Figure {
+	one := func(most float64, name, unit string, y []float64) rig.Figure {
 		slope := 1000 * slope(s.x, y)
-		return atMost(most, name+" per 1,000 swaps", slope, unit,
+		return rig.AtMost(most, name+" per 1,000 swaps", slope, unit,
 			fmt.Sprintf("least squares over %d samples; from %s to %s, %d new highs behind the first quarter", len(y),
-				number(median(y[:5])), number(median(y[len(y)-5:])), highs(y)))
+				rig.Number(median(y[:5])), rig.Number(median(y[len(y)-5:])), highs(y)))
 	}
-	return []Figure{
+	return []rig.Figure{
 		one(10, "RSS", "MiB", s.rss), one(10, "mapped memory", "MiB", s.mapped), one(5, "mappings", "", s.maps),
 		one(1, "file descriptors", "", s.fds), one(2, "goroutines", "", s.goroutines),
 	}

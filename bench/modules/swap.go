@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/posternhq/postern/bench/rig"
 )
 
 // swap compares the passthrough's latency while a module of 6 MB that no cache knows is loaded, with that when nothing is: by
 // compiling in a child process, as the gateway does, and in its own process, as it does without a cache.
-func swap(ctx context.Context, b *bench) ([]Figure, error) {
+func swap(ctx context.Context, b *bench) ([]rig.Figure, error) {
 	wasm, err := rich(ctx)
 	if err != nil {
 		return nil, err
@@ -26,15 +28,15 @@ func swap(ctx context.Context, b *bench) ([]Figure, error) {
 		return fmt.Sprintf("%d swaps of %.1f MB, %d requests, each swap %.1f s (%.1f to %.1f)", len(s.took), float64(len(wasm))/1e6, s.during.n,
 			s.took[len(s.took)/2].Seconds(), s.took[0].Seconds(), s.took[len(s.took)-1].Seconds())
 	}
-	all := []Figure{
-		told("p99 without a swap", milliseconds(apart.quiet.p99), "ms", fmt.Sprintf("%d requests at %d a second", apart.quiet.n, b.rate)),
-		told("p99 during swaps, compiled in a child", milliseconds(apart.during.p99), "ms", note(apart)),
-		atMost(1.5, "the same, over p99 without a swap", ratio(apart), "×", "p50 "+p50s(apart)),
-		told("p99 during swaps, compiled in process", milliseconds(within.during.p99), "ms", note(within)),
-		told("the same, over its p99 without a swap", ratio(within), "×", "p50 "+p50s(within)),
-		atMost(0, "failed requests", float64(apart.failed+within.failed), "", ""),
-		told("peak RSS, compiled in a child", apart.peak, "MiB", fmt.Sprintf("gateway without the child; before the swaps %.0f MiB", apart.before)),
-		told("peak RSS, compiled in process", within.peak, "MiB", fmt.Sprintf("before the swaps %.0f MiB", within.before)),
+	all := []rig.Figure{
+		rig.Told("p99 without a swap", milliseconds(apart.quiet.p99), "ms", fmt.Sprintf("%d requests at %d a second", apart.quiet.n, b.rate)),
+		rig.Told("p99 during swaps, compiled in a child", milliseconds(apart.during.p99), "ms", note(apart)),
+		rig.AtMost(1.5, "the same, over p99 without a swap", ratio(apart), "×", "p50 "+p50s(apart)),
+		rig.Told("p99 during swaps, compiled in process", milliseconds(within.during.p99), "ms", note(within)),
+		rig.Told("the same, over its p99 without a swap", ratio(within), "×", "p50 "+p50s(within)),
+		rig.AtMost(0, "failed requests", float64(apart.failed+within.failed), "", ""),
+		rig.Told("peak RSS, compiled in a child", apart.peak, "MiB", fmt.Sprintf("gateway without the child; before the swaps %.0f MiB", apart.before)),
+		rig.Told("peak RSS, compiled in process", within.peak, "MiB", fmt.Sprintf("before the swaps %.0f MiB", within.before)),
 	}
 	return all, nil
 }

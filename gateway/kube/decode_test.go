@@ -98,3 +98,26 @@ func FuzzDecodeList(f *testing.F) {
 		})
 	})
 }
+
+// BenchmarkDecodeList is a page of bindings as a cluster sends them.
+func BenchmarkDecodeList(b *testing.B) {
+	const item = `{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"b-%d","namespace":"project-%d","uid":"00000000-0000-4000-8000-000000000000","resourceVersion":"1234567","creationTimestamp":"2026-01-01T00:00:00Z","generation":1,"managedFields":[{"manager":"bench","operation":"Update","apiVersion":"v1","time":"2026-01-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:metadata":{"f:labels":{".":{},"f:kubesphere.io/workspace":{}}},"f:roleRef":{".":{},"f:apiGroup":{},"f:kind":{},"f:name":{}},"f:subjects":{}}}]},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"view"},"subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"user-%d"}]}`
+	items := make([]string, pageSize)
+	for i := range items {
+		items[i] = fmt.Sprintf(item, i, i%50, i%100)
+	}
+	text := `{"kind":"List","metadata":{"resourceVersion":"1"},"items":[` + strings.Join(items, ",") + `]}`
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		n := 0
+		_, err := decodeList(strings.NewReader(text), false, func(o *object, err error) {
+			if err == nil && binding(o).Role == "view" {
+				n++
+			}
+		})
+		if err != nil || n != pageSize {
+			b.Fatal(n, err)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"encoding/json"
@@ -9,14 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/posternhq/postern/bench/rig"
 )
 
 // Report is a whole run.
 type Report struct {
-	Machine   rig.Machine `json:"machine"`
-	Scenarios []Result    `json:"scenarios"`
+	Title     string   `json:"-"` // of the page
+	Machine   Machine  `json:"machine"`
+	Scenarios []Result `json:"scenarios"`
 }
 
 // Result is what one scenario measured.
@@ -37,13 +36,13 @@ type Figure struct {
 	Note string   `json:"note,omitempty"` // how it came to be: spread, samples
 }
 
-// atMost is a figure with a target.
-func atMost(most float64, name string, value float64, unit, note string) Figure {
+// AtMost is a figure with a target.
+func AtMost(most float64, name string, value float64, unit, note string) Figure {
 	return Figure{name, value, unit, &most, note}
 }
 
-// told is a figure without a target.
-func told(name string, value float64, unit, note string) Figure {
+// Told is a figure without a target.
+func Told(name string, value float64, unit, note string) Figure {
 	return Figure{Name: name, Value: value, Unit: unit, Note: note}
 }
 
@@ -58,13 +57,13 @@ func (f Figure) target() string {
 	return fmt.Sprintf("≤ %g: **missed**", *f.Most)
 }
 
-// text is the figure on one line.
-func (f Figure) text() string {
-	return strings.TrimRight(fmt.Sprintf("%-44s %10s %-8s %s %s", f.Name, number(f.Value), f.Unit, f.target(), f.Note), " ")
+// Text is the figure on one line.
+func (f Figure) Text() string {
+	return strings.TrimRight(fmt.Sprintf("%-44s %10s %-8s %s %s", f.Name, Number(f.Value), f.Unit, f.target(), f.Note), " ")
 }
 
-// number is a value with three digits that say something.
-func number(v float64) string {
+// Number is a value with three digits that say something.
+func Number(v float64) string {
 	switch a := max(v, -v); {
 	case a >= 100 || v == 0:
 		return fmt.Sprintf("%.0f", v)
@@ -76,36 +75,37 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// write puts the report into dir as JSON and Markdown, and prints the latter.
-func (r *Report) write(dir string, out io.Writer) error {
+// Write puts the report into dir as name.json and name.md, and prints the latter.
+func (r *Report) Write(dir, name string, out io.Writer) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	err = errors.Join(
 		os.MkdirAll(dir, 0o755),
-		os.WriteFile(filepath.Join(dir, "modules.json"), append(text, '\n'), 0o644),
-		os.WriteFile(filepath.Join(dir, "modules.md"), []byte(r.markdown()), 0o644),
+		os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644),
+		os.WriteFile(filepath.Join(dir, name+".md"), []byte(r.Markdown()), 0o644),
 	)
 	if err != nil {
 		return fmt.Errorf("cannot write the results: %w", err)
 	}
-	return r.print(out)
+	return r.Print(out)
 }
 
-func (r *Report) print(out io.Writer) error {
-	_, err := io.WriteString(out, r.markdown())
+// Print writes the Markdown.
+func (r *Report) Print(out io.Writer) error {
+	_, err := io.WriteString(out, r.Markdown())
 	return err
 }
 
-// markdown is the report for people.
-func (r *Report) markdown() string {
+// Markdown is the report for people.
+func (r *Report) Markdown() string {
 	var b strings.Builder
-	b.WriteString("# Modules: what they cost the gateway\n")
+	fmt.Fprintf(&b, "# %s\n", r.Title)
 	for _, s := range r.Scenarios {
 		fmt.Fprintf(&b, "\n## %s\n\n%s%s.\n\n| | value | target | |\n|---|---|---|---|\n", s.Name, strings.ToUpper(s.About[:1]), s.About[1:])
 		for _, f := range s.Figures {
-			fmt.Fprintf(&b, "| %s | %s %s | %s | %s |\n", f.Name, number(f.Value), f.Unit, f.target(), f.Note)
+			fmt.Fprintf(&b, "| %s | %s %s | %s | %s |\n", f.Name, Number(f.Value), f.Unit, f.target(), f.Note)
 		}
 	}
 	m := r.Machine
