@@ -178,8 +178,8 @@ func TestEndedSessionsAreRefusedAtOnce(t *testing.T) {
 		return ask(s, "/api", "Authorization", "Bearer "+text)
 	}
 	for _, session := range []string{"a", "b"} {
-		if a := request(session); a.user == nil {
-			t.Fatalf("%s: %s", session, a.reason)
+		if a := request(session); a.user == nil || a.user.Session != session {
+			t.Fatalf("%s: %s: %+v", session, a.reason, a.user)
 		}
 	}
 	ended.end("a")
