@@ -34,6 +34,7 @@ type hashing struct {
 	salt    [32]byte // makes the keys of what was seen worthless outside of this process
 	seen    *seen
 	flight  singleflight.Group // a client's parallel requests check their password once
+	dummy   string             // stands for hashes that there are not
 	turns   turns
 	cpus    chan struct{}
 	abroad  chan struct{} // one for each question to a provider
@@ -43,7 +44,7 @@ type hashing struct {
 
 func newHashing(r prometheus.Registerer) *hashing {
 	h := &hashing{
-		seen: new(seen), cpus: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), abroad: make(chan struct{}, maxAbroad),
+		seen: new(seen), dummy: dummyHash, cpus: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), abroad: make(chan struct{}, maxAbroad),
 		turns: turns{busy: map[string]chan struct{}{}},
 		checks: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "postern_login_password_checks_total", Help: "Passwords compared with a bcrypt hash.",
@@ -68,12 +69,12 @@ func (h *hashing) key(name, password, hash string) [sha256.Size]byte {
 }
 
 // usableHash is the account's hash, or the dummy for whoever has none that can be checked in time.
-func usableHash(a *account.Account) string {
+func (h *hashing) usableHash(a *account.Account) string {
 	if a == nil || !a.Hashed() {
-		return dummyHash
+		return h.dummy
 	}
 	if cost, err := strconv.ParseUint(a.PasswordHash[4:6], 10, 8); err != nil || cost > maxCost { // $2a$10$…
-		return dummyHash
+		return h.dummy
 	}
 	return a.PasswordHash
 }
@@ -86,7 +87,7 @@ func (c *Checker) check(ctx context.Context, key [sha256.Size]byte, a Attempt, f
 		defer cancel()
 		return c.turn(ctx, a, found, c.cpus, func() (*account.Account, error) {
 			c.checks.Inc()
-			if bcrypt.CompareHashAndPassword([]byte(usableHash(found)), []byte(a.Password)) != nil || found == nil {
+			if bcrypt.CompareHashAndPassword([]byte(c.usableHash(found)), []byte(a.Password)) != nil || found == nil {
 				return nil, ErrWrong
 			}
 			c.seen.put(&proof{key: key, expires: time.Now().Add(TTL).UnixNano()})

@@ -117,7 +117,7 @@ func (c *Checker) Known(name, password string) *account.Account {
 	if a == nil || a.State != account.Active {
 		return nil
 	}
-	if key := c.key(name, password, usableHash(a)); !c.seen.has(&key, time.Now().UnixNano()) {
+	if key := c.key(name, password, c.usableHash(a)); !c.seen.has(&key, time.Now().UnixNano()) {
 		return nil
 	}
 	return a
@@ -135,7 +135,7 @@ func (c *Checker) Password(ctx context.Context, a Attempt) (*account.Account, er
 		return c.elsewhere(ctx, a)
 	}
 	found := c.find(a.Name)
-	key := c.key(a.Name, a.Password, usableHash(found))
+	key := c.key(a.Name, a.Password, c.usableHash(found))
 	if c.seen.has(&key, time.Now().UnixNano()) {
 		return admit(found)
 	}
