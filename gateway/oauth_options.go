@@ -4,18 +4,30 @@ import (
 	"time"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/idp"
 	"github.com/posternhq/postern/gateway/oauth"
 )
 
 // oauthOptions are what c says of the OAuth server, and what outlives c: its keys, sessions and accounts are those that
 // requests are authenticated with.
-func (g *Gateway) oauthOptions(c *config.Config) oauth.Options {
+func (g *Gateway) oauthOptions(c *config.Config, n *lasting) oauth.Options {
 	l, o := g.long, c.Authentication.OAuthOptions
 	return oauth.Options{
-		Keys: l.keys.Ring(), Users: l.platform, Passwords: l.logins, Sessions: l.sessions, Metrics: l.oauth,
+		Keys: l.keys.Ring(), Users: l.platform, Passwords: n.logins, Sessions: l.sessions, Metrics: l.oauth,
+		Visits: n.identities.Visits(), Providers: oauthProviders(n.identities), Recorder: l.keeper,
 		Issuer: o.Issuer, Clients: oauthClients(o), MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
 		MultipleLogin: c.Authentication.MultipleLogin, Implicit: c.Postern.OAuth.Implicit, BareCallback: c.Postern.OAuth.CallbackWithoutState,
 	}
+}
+
+// oauthProviders are those that the login page offers.
+func oauthProviders(set *idp.Set) []oauth.Provider {
+	infos := set.Providers()
+	all := make([]oauth.Provider, len(infos))
+	for i, p := range infos {
+		all[i] = oauth.Provider(p)
+	}
+	return all
 }
 
 // oauthClients have the lives of all tokens unless they have their own.

@@ -45,7 +45,7 @@ func (g *Gateway) assemble(c *config.Config) (*parts, *lasting, error) {
 		selfReview:     selfreview.New(reviewOptions(c, n.authorizer)),
 		kubeProxy:      n.proxy,
 		modules:        kapis.New(l.modules.Table),
-		oauth:          oauth.New(g.oauthOptions(c)),
+		oauth:          oauth.New(g.oauthOptions(c, n)),
 		core:           core.New(core.Options{Ready: g.ready, Groups: func() []string { return l.modules.Table().Routes() }}),
 	}, n, nil
 }
