@@ -276,8 +276,8 @@ func TestIAMPassword(t *testing.T) {
 	c := client(t)
 	mustIAM(t, c, "POST /users", `{"metadata":{"name":"iam-login"},"spec":{"email":"iam-login@example.com","password":"first secret"}}`)
 	defer mustIAM(t, c, "DELETE /users/iam-login", "")
-	as := func(name, password string) int {
-		r, err := http.NewRequestWithContext(t.Context(), "GET", stack.URLs["gateway"]+iam+"/users", http.NoBody)
+	ask := func(name, password, method, path, body string) int {
+		r, err := http.NewRequestWithContext(t.Context(), method, stack.URLs["gateway"]+iam+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -289,12 +289,29 @@ func TestIAMPassword(t *testing.T) {
 		_ = resp.Body.Close()
 		return resp.StatusCode
 	}
+	as := func(name, password string) int { return ask(name, password, "GET", "/users", "") }
 	until(t, "the login", func() bool { return as("iam-login", "first secret") == 403 })
 	mustIAM(t, c, "PUT /users/iam-login/password", `{"password":"second secret"}`)
 	until(t, "the login by the new password", func() bool { return as("iam-login@example.com", "second secret") == 403 })
 	if code := as("iam-login", "first secret"); code != 401 {
 		t.Errorf("the old password: got %d, want 401", code)
 	}
+	for _, own := range []struct {
+		method, path, body string
+		code               int
+	}{
+		{"GET", "/users/iam-login", "", 200},
+		{"GET", "/users/iam-login/globalroles", "", 200},
+		{"GET", "/users/admin", "", 403},
+		{"PUT", "/users/admin/password", `{"password":"x"}`, 403},
+		{"PUT", "/users/iam-login/password", `{"password":"x"}`, 400},
+		{"PUT", "/users/iam-login/password", `{"currentPassword":"second secret","password":"third secret"}`, 200},
+	} {
+		if code := ask("iam-login", "second secret", own.method, own.path, own.body); code != own.code {
+			t.Errorf("%s %s by the user: got %d, want %d", own.method, own.path, code, own.code)
+		}
+	}
+	until(t, "the login by the user's own choice", func() bool { return as("iam-login", "third secret") == 403 })
 	mustIAM(t, c, "PUT /users/iam-login", `{"metadata":{"name":"iam-login"},"status":{"state":"Disabled"}}`)
-	until(t, "the end of a disabled user's logins", func() bool { return as("iam-login", "second secret") == 401 })
+	until(t, "the end of a disabled user's logins", func() bool { return as("iam-login", "third secret") == 401 })
 }

@@ -223,7 +223,7 @@ func (c *call) actFor(subject, name string) error {
 
 // bindable is grantable for the role of a binding; one that is not there gives nothing.
 func (c *call) bindable(p place, binding object) error {
-	k, role, err := c.boundRole(binding)
+	k, role, err := c.boundRole(p.level, binding)
 	if role == nil {
 		return err
 	}

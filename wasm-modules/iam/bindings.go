@@ -133,16 +133,14 @@ func placeOf(l *level, b object) place {
 	return place{level: l}
 }
 
-// boundRole reads the role that a binding gives, whatever its kind: the gateway goes by that. It is nil if there is none.
-func (c *call) boundRole(binding object) (*kind, object, error) {
-	ref := binding.text("roleRef", "kind")
-	i := slices.IndexFunc(levels, func(l *level) bool { return l.roles.name == ref })
-	if i < 0 {
+// boundRole reads the role that a binding of the level gives. It is nil if there is none, or none of a kind that counts
+// there.
+func (c *call) boundRole(l *level, binding object) (*kind, object, error) {
+	k, where := l.roles, binding.namespace()
+	if ref := binding.text("roleRef", "kind"); l == namespace && ref == clusterRoles.name {
+		k, where = clusterRoles, ""
+	} else if ref != k.name {
 		return nil, nil, nil
-	}
-	k, where := levels[i].roles, ""
-	if k == roles {
-		where = binding.namespace()
 	}
 	role, err := c.get(k, where, binding.text("roleRef", "name"))
 	if isNotFound(err) {

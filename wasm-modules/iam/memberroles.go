@@ -23,12 +23,12 @@ func listMemberRoles(l *level) func(*call) error {
 			}
 			bindings = append(bindings, more...)
 		}
-		return c.answerRoles(bindings)
+		return c.answerRoles(l, bindings)
 	}
 }
 
 // answerRoles answers with the roles of bindings, each once.
-func (c *call) answerRoles(bindings []object) error {
+func (c *call) answerRoles(l *level, bindings []object) error {
 	text, seen := []byte{'['}, map[string]bool{}
 	add := func(k *kind, role object) {
 		if key := k.name + "/" + role.name(); !seen[key] {
@@ -45,7 +45,7 @@ func (c *call) answerRoles(bindings []object) error {
 	}
 	var templates []template
 	for _, b := range bindings {
-		k, role, err := c.boundRole(b)
+		k, role, err := c.boundRole(l, b)
 		if err != nil {
 			return err
 		}
