@@ -146,6 +146,7 @@ const (
 	TagOnly          Tag = 53 // query: a handle with a JSON array of names: no others
 	TagExcept        Tag = 54 // query: a handle with a JSON array of names: not these
 	TagDrop          Tag = 55 // query: a JSON Pointer that each item loses; may repeat
+	TagBy            Tag = 56 // query: a JSON Pointer to what only and except name, instead of the objects' own names
 	TagVerb          Tag = 60 // access
 	TagScope         Tag = 61 // access: Global, Cluster, Workspace, Namespace, DevOps; default: by the places named
 	TagWorkspace     Tag = 62 // access

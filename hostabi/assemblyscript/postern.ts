@@ -87,6 +87,7 @@ export const TAG_KNOWN: u32 = 52;
 export const TAG_ONLY: u32 = 53;
 export const TAG_EXCEPT: u32 = 54;
 export const TAG_DROP: u32 = 55;
+export const TAG_BY: u32 = 56;
 export const TAG_VERB: u32 = 60;
 export const TAG_SCOPE: u32 = 61;
 export const TAG_WORKSPACE: u32 = 62;

@@ -9,7 +9,8 @@ const (
 	Absent    = "absent"    // none of them is it
 )
 
-// Filter is a key of a list's query beyond those that every list has.
+// Filter is a key of a list's query beyond those that every list has. Objects of the cache with a value that is always
+// wanted, exactly, are found without looking at the others.
 type Filter struct {
 	// Key is the query's; empty for a filter that always applies, with Value.
 	Key string
@@ -44,8 +45,9 @@ type Listing struct {
 	Filters []Filter
 	Known   []string
 	// Only and Except are JSON arrays of names, made with Names or Transform: only these objects, or not these. A zero one
-	// is none.
+	// is none. By is a JSON Pointer to what they name, instead of the object: /subjects/name has bindings of these subjects.
 	Only, Except Data
+	By           string
 	// Drop are JSON Pointers that each item loses, such as /spec/password.
 	Drop []string
 }
@@ -67,6 +69,9 @@ func (l *Listing) record(query string) hostabi.Record {
 		r = o.record("list", nil)
 	}
 	r = r.Append(hostabi.TagQuery, query)
+	if l.By != "" {
+		r = r.Append(hostabi.TagBy, l.By)
+	}
 	for _, f := range l.Filters {
 		text := f.Key + "\n" + f.How + "\n" + f.Path
 		if f.Key == "" {

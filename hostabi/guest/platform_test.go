@@ -45,7 +45,7 @@ func TestListing(t *testing.T) {
 		users := Object{Group: "g", Version: "v1", Resource: "users", AsModule: true, Limit: 5, Continue: "x"}
 		page, err := r.Page(Listing{
 			Object: users, Filters: []Filter{{"email", Exact, "/spec/email", "left out"}, {"", Absent, "/spec/groups", "a\nb"}},
-			Known: []string{"role", "ingroup"}, Only: Data{ex, 8}, Except: Data{ex, 9}, Drop: []string{"/spec/password"},
+			Known: []string{"role", "ingroup"}, Only: Data{ex, 8}, Except: Data{ex, 9}, By: "/x", Drop: []string{"/spec/password"},
 		})
 		if err != nil || page.Handle() != 101 || page.Warning != "the reason" {
 			t.Errorf("%+v, %v", page, err)
@@ -57,7 +57,7 @@ func TestListing(t *testing.T) {
 				hostabi.TagOperation: {"list"}, hostabi.TagGroup: {"g"}, hostabi.TagVersion: {"v1"}, hostabi.TagResource: {"users"},
 				hostabi.TagAs: {"module"}, hostabi.TagSource: {"cache"}, hostabi.TagQuery: {"page=2&x=%20"},
 				hostabi.TagFilter: {"email\nexact\n/spec/email", "\nabsent\n/spec/groups\na\nb"}, hostabi.TagKnown: {"role", "ingroup"},
-				hostabi.TagOnly: {"8"}, hostabi.TagExcept: {"9"}, hostabi.TagDrop: {"/spec/password"},
+				hostabi.TagOnly: {"8"}, hostabi.TagExcept: {"9"}, hostabi.TagBy: {"/x"}, hostabi.TagDrop: {"/spec/password"},
 			}, map[hostabi.Tag][]string{
 				hostabi.TagOperation: {"list"}, hostabi.TagGroup: {"g"}, hostabi.TagVersion: {"v1"}, hostabi.TagResource: {"users"},
 				hostabi.TagAs: {"module"}, hostabi.TagQuery: {"limit=1"},

@@ -90,6 +90,7 @@ pub const TAG_KNOWN: u32 = 52;
 pub const TAG_ONLY: u32 = 53;
 pub const TAG_EXCEPT: u32 = 54;
 pub const TAG_DROP: u32 = 55;
+pub const TAG_BY: u32 = 56;
 pub const TAG_VERB: u32 = 60;
 pub const TAG_SCOPE: u32 = 61;
 pub const TAG_WORKSPACE: u32 = 62;

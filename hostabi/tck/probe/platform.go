@@ -37,6 +37,8 @@ func queryService(r *report) {
 	names("a filter of its own", ask("tag=u", hostabi.TagFilter, "tag\nexact\n/spec/tags"), "a-1")
 	names("only some", ask("", hostabi.TagOnly, number(int64(r.keep(`["b","z"]`)))), "b-1")
 	names("all but some", ask("", hostabi.TagExcept, number(int64(r.keep(`["b","z"]`)))), "aba2")
+	names("only by what is in them", ask("", hostabi.TagBy, "/spec/tags", hostabi.TagOnly, number(int64(r.keep(`["u"]`)))), "a-1")
+	names("none with what is in them", ask("", hostabi.TagBy, "/spec/tags", hostabi.TagExcept, number(int64(r.keep(`["u"]`)))), "abb2")
 	unknown := r.call(kubeQuery, ask("zzz=1&mine=2", hostabi.TagKnown, "mine"))
 	c := r.completed("kube query of an unknown key", unknown, hostabi.OK)
 	r.yes("error_of warns of it", strings.Contains(text(errorOf(r.ex, uint32(unknown), outAt(), uint32(len(out)))), "zzz"))

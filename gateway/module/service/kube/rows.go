@@ -3,8 +3,6 @@ package kube
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/posternhq/postern/gateway/module/service"
 	"github.com/posternhq/postern/gateway/module/service/query"
@@ -58,45 +56,33 @@ func (c *cache) rows(ctx context.Context, req *request) (list query.List, ok boo
 
 // selected are the selected objects; false if there is nothing to read.
 func (s *store) selected(namespace string, sel *selector) (list query.List, ok bool) {
-	all, head, ok := s.all()
-	list = query.List{Rows: all, Head: head}
-	if namespace == "" && sel.labels.Empty() && sel.fields.Empty() {
-		return list, ok
+	t, head, ok := s.asked()
+	if !ok {
+		return list, false
 	}
-	list.Rows = nil
-	for _, r := range all {
-		if (namespace == "" || r.Namespace == namespace) && sel.selects(r.Namespace, r.Name, r.Labels) {
-			list.Rows = append(list.Rows, r)
+	list = query.List{Rows: t.All(), Head: head, Find: t.Find}
+	if namespace != "" || !sel.labels.Empty() || !sel.fields.Empty() {
+		list.Keep = func(r *query.Row) bool {
+			return (namespace == "" || r.Namespace == namespace) && sel.selects(r.Namespace, r.Name, r.Labels)
 		}
 	}
-	return list, ok
+	return list, true
 }
 
-// all are all objects, and what stands before their members in a list.
-func (s *store) all() (rows []*query.Row, head string, ok bool) {
+// asked is the objects' table, made when the first question comes, and what stands before their members in a list.
+func (s *store) asked() (t *query.Table, head string, ok bool) {
 	s.mu.RLock()
-	rows, head, ok = s.rows, s.head(), s.objects != nil
+	t, head, ok = s.table, s.head(), s.objects != nil
 	s.mu.RUnlock()
-	if !ok || rows != nil {
-		return rows, head, ok
+	if !ok || t != nil {
+		return t, head, ok
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rows == nil && s.objects != nil {
-		s.read()
+	if s.table == nil && s.objects != nil {
+		s.table = query.NewTable(s.objects)
 	}
-	return s.rows, s.head(), s.objects != nil
-}
-
-// read makes the rows. Objects are read when the first question comes, and from then on as they change. s.mu is held.
-func (s *store) read() {
-	if s.known == nil {
-		s.known = make(map[string]*query.Row, len(s.objects))
-		for k, raw := range s.objects {
-			s.known[k] = query.NewRow(raw)
-		}
-	}
-	s.rows = slices.AppendSeq(make([]*query.Row, 0, len(s.known)), maps.Values(s.known))
+	return s.table, s.head(), s.objects != nil
 }
 
 // head is what stands before an object's members in a list; empty if lists of this kind do not have it. s.mu is held.

@@ -18,10 +18,9 @@ import (
 // store keeps the objects of one resource as stripped raw JSON without kind and apiVersion. Its owner bounds it.
 type store struct {
 	mu         sync.RWMutex
-	objects    map[string][]byte     // by namespace/name; the bytes are never written to; nil: there is nothing to read
-	known      map[string]*query.Row // by key, what questions to the list ask of each object; nil: nobody has asked yet
-	rows       []*query.Row          // known, in no order; nil after a change
-	order      []string              // the keys, sorted; nil after one came or went
+	objects    map[string][]byte // by namespace/name; the bytes are never written to; nil: there is nothing to read
+	table      *query.Table      // of objects, for questions to the list; nil: nobody has asked yet
+	order      []string          // the keys, sorted; nil after one came or went
 	bytes      int64
 	kind       string // of one object
 	apiVersion string
@@ -80,8 +79,8 @@ func (s *store) put(k string, raw []byte) {
 		s.order = nil
 	}
 	s.objects[k] = raw
-	if s.known != nil {
-		s.known[k], s.rows = query.NewRow(raw), nil
+	if s.table != nil {
+		s.table.Put(k, raw)
 	}
 	s.bytes += int64(len(raw) - len(old))
 }
@@ -94,8 +93,9 @@ func (s *store) remove(k string) {
 		return
 	}
 	delete(s.objects, k)
-	delete(s.known, k)
-	s.rows = nil
+	if s.table != nil {
+		s.table.Remove(k)
+	}
 	s.bytes -= int64(len(old))
 	s.order = nil
 }
@@ -105,7 +105,7 @@ func (s *store) replace(with *store) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.objects, s.order, s.bytes, s.version = with.objects, nil, with.bytes, with.version
-	s.known, s.rows = nil, nil
+	s.table = nil
 	s.kind, s.apiVersion, s.inItems = with.kind, with.apiVersion, with.inItems
 }
 

@@ -12,6 +12,7 @@ import (
 // question is a client's question to a list.
 type question struct {
 	filters   []filter
+	hints     []hint
 	byName    bool // else by creation time
 	ascending bool
 	offset    int

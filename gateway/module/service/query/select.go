@@ -32,6 +32,29 @@ func (q *question) pick(ctx context.Context, rows []*Row) (page []*Row, total in
 	return page[min(q.offset, len(page)):min(want, len(page))], total, nil
 }
 
+// hint says that no row counts but those with one of texts at a path. It is a filter as well, which is asked when nobody can
+// find them faster.
+type hint struct {
+	path  string
+	texts []string
+}
+
+// candidates are the rows of a list that may match: as few as can be found without looking.
+func (q *question) candidates(list *List) []*Row {
+	if list.Keep != nil {
+		q.filters = slices.Insert(q.filters, 0, filter(list.Keep))
+	}
+	for _, h := range q.hints {
+		if list.Find == nil {
+			break
+		}
+		if rows, ok := list.Find(h.path, h.texts); ok {
+			return rows
+		}
+	}
+	return list.Rows
+}
+
 func (q *question) matches(r *Row) bool {
 	for _, f := range q.filters {
 		if !f(r) {

@@ -13,6 +13,10 @@ type List struct {
 	// Head is put before the members of each object: `"kind":"User","apiVersion":"v1",`, when they are kept without. It may be
 	// empty.
 	Head string
+	// Keep says which rows are on the list; nil: all.
+	Keep func(r *Row) bool
+	// Find are the rows that have one of texts at a path; false: look for yourself. It may be nil.
+	Find func(pointer string, texts []string) ([]*Row, bool)
 }
 
 // Lister gives the objects of a list call of Kubernetes, which is granted and allowed; or says why not.
@@ -34,7 +38,7 @@ var (
 		hostabi.TagGroup, hostabi.TagVersion, hostabi.TagResource, hostabi.TagNamespace, hostabi.TagLabelSelector,
 		hostabi.TagFieldSelector, hostabi.TagAs, hostabi.TagSource,
 	}
-	tags = append([]hostabi.Tag{hostabi.TagOperation, hostabi.TagQuery, hostabi.TagOnly, hostabi.TagExcept}, kubeTags...)
+	tags = append([]hostabi.Tag{hostabi.TagOperation, hostabi.TagQuery, hostabi.TagOnly, hostabi.TagExcept, hostabi.TagBy}, kubeTags...)
 	many = []hostabi.Tag{hostabi.TagFilter, hostabi.TagKnown, hostabi.TagDrop}
 )
 
@@ -56,7 +60,7 @@ func (s *Service) Do(ctx context.Context, call *service.Call) service.Result {
 	if failed.Code != hostabi.OK {
 		return failed
 	}
-	page, total, err := q.pick(ctx, list.Rows)
+	page, total, err := q.pick(ctx, q.candidates(&list))
 	if err != nil {
 		return service.Broken(ctx, "the list", err)
 	}
