@@ -40,8 +40,35 @@ func TokenKeys(c *config.Config) (s shared.Settings, err error) {
 		s.Token.PreviousPublic = []crypto.PublicKey{public}
 	}
 	s.RotateEvery = own.RotateEvery
-	s.Keep = a.OAuthOptions.AccessTokenMaxAge + a.OAuthOptions.AccessTokenInactivityTimeout + a.MaximumClockSkew
+	s.Keep = longestLife(a)
 	return s, shared.Check(s)
+}
+
+// forEver is the life of tokens without end: the last key of before is kept until others push it out.
+const forEver = 100 * 365 * 24 * time.Hour
+
+// longestLife is how long a token may be good after it was signed: a refresh token of the most generous client.
+func longestLife(a config.Authentication) time.Duration {
+	o := a.OAuthOptions
+	lives := [][2]time.Duration{{o.AccessTokenMaxAge, o.AccessTokenInactivityTimeout}}
+	for _, client := range o.Clients {
+		life := lives[0]
+		if client.AccessTokenMaxAge != nil {
+			life[0] = *client.AccessTokenMaxAge
+		}
+		if client.AccessTokenInactivityTimeout != nil {
+			life[1] = *client.AccessTokenInactivityTimeout
+		}
+		lives = append(lives, life)
+	}
+	var longest time.Duration
+	for _, life := range lives {
+		if life[0] == 0 {
+			return forEver
+		}
+		longest = max(longest, life[0]+life[1])
+	}
+	return longest + a.MaximumClockSkew
 }
 
 // signKey is the private key that is configured; nil: none is.
