@@ -332,6 +332,16 @@ func TestProviders(t *testing.T) {
 	if len(log.all) != 2 || !log.all[0].Success || log.all[1].Success || log.all[0].Provider != "ldap" {
 		t.Errorf("recorded %+v", log.all)
 	}
+	// A directory takes capitals or not: they are no way around the throttle.
+	for _, name := range []string{"nobody", "Nobody"} {
+		if err := try(c, "ldap", name, "x"); !errors.Is(err, ErrWrong) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var throttled *Throttled
+	if err := try(c, "ldap", "NOBODY", "x"); !errors.As(err, &throttled) {
+		t.Errorf("another spelling: %v, counted %v", err, count.failed)
+	}
 }
 
 func TestHashesThatTakeTooLongAreNotChecked(t *testing.T) {

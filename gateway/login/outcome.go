@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posternhq/postern/gateway/account"
@@ -55,8 +56,10 @@ func (c *Checker) elsewhere(ctx context.Context, a Attempt) (*account.Account, e
 	if known != nil && known.Provider != a.Provider {
 		known = nil
 	}
+	name := a.Name
+	a.Name = strings.ToLower(name) // directories take capitals or not: that must give nobody more tries
 	return c.turn(ctx, a, known, c.abroad, func() (*account.Account, error) {
-		found, err := c.directory.Login(ctx, a.Provider, a.Name, a.Password)
+		found, err := c.directory.Login(ctx, a.Provider, name, a.Password)
 		if err != nil {
 			return nil, err
 		}

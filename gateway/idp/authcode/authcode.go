@@ -39,8 +39,11 @@ func (o *Options) Check() error {
 		return idp.Wrong("clientID", "is required")
 	}
 	for _, u := range []struct{ key, url string }{
-		{"redirectURL", o.RedirectURL}, {"endpoint.authURL", o.Endpoint.AuthURL}, {"endpoint.tokenURL", o.Endpoint.TokenURL},
-		{"endpoint.userInfoURL", o.Endpoint.UserInfoURL}, {"endpoint.jwksURL", o.Endpoint.JWKSURL},
+		{"redirectURL", o.RedirectURL},
+		{"endpoint.authURL", o.Endpoint.AuthURL},
+		{"endpoint.tokenURL", o.Endpoint.TokenURL},
+		{"endpoint.userInfoURL", o.Endpoint.UserInfoURL},
+		{"endpoint.jwksURL", o.Endpoint.JWKSURL},
 	} {
 		if u.url == "" {
 			continue

@@ -121,7 +121,7 @@ func (p *provider) login(ctx context.Context, c *conn, name, password string) (i
 	}
 	if err := c.Bind(entry.DN, password); err != nil {
 		if ldap.IsErrorAnyOf(err, refusals...) {
-			return idp.Identity{}, fmt.Errorf("entry %q: %w: %w", entry.DN, idp.ErrRefused, err)
+			return idp.Identity{}, fmt.Errorf("entry %q: %w: %.200v", entry.DN, idp.ErrRefused, err)
 		}
 		return idp.Identity{}, fmt.Errorf("cannot bind as %q: %w", entry.DN, err)
 	}

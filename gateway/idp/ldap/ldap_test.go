@@ -72,6 +72,8 @@ func TestDirectory(t *testing.T) {
 			"locked by policy":                   {"locked", "locked's password"},
 			"entry without password":             {"nopass", "x"},
 			"NUL":                                {"ada\x00", "ada's password"},
+			"a space more":                       {"ada ", "ada's password"},
+			"another form of Unicode":            {"\uff41da", "ada's password"},
 			"long name":                          {strings.Repeat("a", maxName+1), "x"},
 			"long password":                      {"ada", strings.Repeat("a", maxPassword+1)},
 			"another's password":                 {"ada", "grace's password"},

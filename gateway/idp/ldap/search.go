@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-ldap/ldap/v3"
@@ -34,8 +36,17 @@ func (p *provider) user(ctx context.Context, c *conn, name string) (*ldap.Entry,
 		return nil, fmt.Errorf("several entries match %s: %w", filter, idp.ErrRefused)
 	case entries[0].DN == "": // the DN of nobody: a bind as it proves nothing
 		return nil, fmt.Errorf("an entry without a DN matches %s: %w", filter, idp.ErrRefused)
+	case !p.called(entries[0], name):
+		return nil, fmt.Errorf("entry %q is not called %q: %w", entries[0].DN, name, idp.ErrRefused)
 	}
 	return entries[0], nil
+}
+
+// called says whether the entry has that name, capitals or not. Directories find it by others as well, with more spaces or in
+// other forms of Unicode: each would be a name of its own to who counts failed logins.
+func (p *provider) called(e *ldap.Entry, name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(e.GetEqualFoldAttributeValues(p.o.LoginAttribute), func(v string) bool { return strings.ToLower(v) == name })
 }
 
 // identity is what an entry says.
