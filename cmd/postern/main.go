@@ -39,6 +39,7 @@ func newCommand() *cobra.Command {
 	run := newRunCommand()
 	command.AddCommand(
 		run, newConfigCommand(), explainCommand(), newCRDsCommand(), newModuleCommand(), newCompileCommand(), newTokenCommand(), newKeysCommand(), newVersionCommand(),
+		newLoginCommand(), newLogoutCommand(), newCredentialCommand(), newKubeconfigCommand(),
 	)
 	return command
 }
