@@ -23,7 +23,7 @@ const maxKeyFile = 64 << 10
 func TokenKeys(c *config.Config) (s shared.Settings, err error) {
 	a, own := c.Authentication, c.Postern.Authentication.Keys
 	s.Token = token.Options{Secret: []byte(a.JWTSecret), Issuer: a.OAuthOptions.Issuer, Skew: a.MaximumClockSkew}
-	for _, client := range a.OAuthOptions.Clients {
+	for _, client := range oauthClients(c) {
 		s.Token.Audiences = append(s.Token.Audiences, client.Name)
 	}
 	if own.PreviousSecret != "" {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/posternhq/postern/config"
@@ -15,7 +16,7 @@ func (g *Gateway) oauthOptions(c *config.Config, n *lasting) oauth.Options {
 	return oauth.Options{
 		Keys: l.keys.Ring(), Users: l.platform, Passwords: n.logins, Sessions: l.sessions, Metrics: l.oauth,
 		Visits: n.identities.Visits(), Providers: oauthProviders(n.identities), Recorder: l.keeper,
-		Issuer: o.Issuer, Clients: oauthClients(o), MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
+		Issuer: o.Issuer, Clients: oauthClients(c), MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
 		MultipleLogin: c.Authentication.MultipleLogin, Implicit: c.Postern.OAuth.Implicit, BareCallback: c.Postern.OAuth.CallbackWithoutState,
 	}
 }
@@ -30,8 +31,9 @@ func oauthProviders(set *idp.Set) []oauth.Provider {
 	return all
 }
 
-// oauthClients have the lives of all tokens unless they have their own.
-func oauthClients(o config.OAuthOptions) []oauth.Client {
+// oauthClients are those of c, and the one that is built in. They have the lives of all tokens unless they have their own.
+func oauthClients(c *config.Config) []oauth.Client {
+	o := c.Authentication.OAuthOptions
 	all := make([]oauth.Client, len(o.Clients))
 	or := func(own *time.Duration, common time.Duration) time.Duration {
 		if own != nil {
@@ -46,5 +48,20 @@ func oauthClients(o config.OAuthOptions) []oauth.Client {
 			Inactivity: or(c.AccessTokenInactivityTimeout, o.AccessTokenInactivityTimeout),
 		}
 	}
-	return all
+	return withCommandLine(all, c)
+}
+
+// CommandLineClient is the client that `postern login` says it is. A client of that name in the configuration takes its place.
+const CommandLineClient = "postern"
+
+// withCommandLine adds the client that is built in: public, for codes to a port of the user's own machine and for passwords.
+func withCommandLine(all []oauth.Client, c *config.Config) []oauth.Client {
+	if !c.Postern.OAuth.CommandLine || slices.ContainsFunc(all, func(c oauth.Client) bool { return c.Name == CommandLineClient }) {
+		return all
+	}
+	o := c.Authentication.OAuthOptions
+	return append(all, oauth.Client{
+		Name: CommandLineClient, RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
+		MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
+	})
 }

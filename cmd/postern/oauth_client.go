@@ -15,12 +15,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/posternhq/postern/gateway"
 	"github.com/posternhq/postern/gateway/core"
 )
 
 const (
-	// oauthClientName is the public client that every gateway knows, unless its configuration has another of that name.
-	oauthClientName = "postern"
+	oauthClientName = gateway.CommandLineClient
 	oauthTimeout    = 30 * time.Second
 	oauthBytes      = 1 << 20 // of an answer
 )
