@@ -2,6 +2,7 @@ package visible
 
 import (
 	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/posternhq/postern/gateway/exchange"
@@ -31,7 +32,27 @@ func (v *view) permitted(object []byte) (bool, error) {
 	case v.rights.isSpaces:
 		return v.mayNamespace(name, workspace)
 	}
-	return workspace != "" && v.mayWorkspace(workspace) || v.mayName(name), nil
+	return v.mayLabelled(name, workspace)
+}
+
+// mayLabelled decides about an object of the cluster, and, in a watch, remembers it.
+func (v *view) mayLabelled(name, workspace string) (bool, error) {
+	if workspace != "" && v.mayWorkspace(workspace) {
+		if v.labelled != nil && !v.labelled[name] {
+			if len(v.labelled) >= maxLabelled {
+				return false, errChanged
+			}
+			v.labelled[strings.Clone(name)] = true
+		}
+		return true, nil
+	}
+	if v.mayName(name) {
+		return true, nil
+	}
+	if v.labelled[name] {
+		return false, errChanged
+	}
+	return false, nil
 }
 
 // mayIn says whether the caller may do it in a namespace.

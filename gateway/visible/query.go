@@ -51,7 +51,17 @@ func readQuery(raw string, watch bool) (q query, err error) {
 	if q.token != "" && q.version != "" && q.version != "0" {
 		return q, errVersion
 	}
+	q.latest()
 	return q, nil
+}
+
+// latest has a list that may be of any version, or of any from one on, be of the latest: only of that it is certain that the
+// caller's rights, which are read before, have been the same from then on. See eras.
+func (q *query) latest() {
+	exact := q.match == "Exact" || q.match == "" && q.limit > 0 && q.version != "0"
+	if _, err := strconv.ParseUint(q.version, 10, 64); err == nil && !exact {
+		q.version, q.match = "", ""
+	}
 }
 
 // truthy is Kubernetes' reading of a boolean parameter.

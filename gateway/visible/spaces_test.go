@@ -149,3 +149,33 @@ func TestClusterScoped(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestLabelTakenAway: an object leaves the caller's workspace while the watch is of all objects. Its client must not keep it.
+func TestLabelTakenAway(t *testing.T) {
+	g := newGateway(t, On, grant{user: "ann", verbs: "list,watch", resource: "nodes", workspace: "w"}, grant{user: "ann", verbs: "get", resource: "nodes", name: "m1"})
+	g.do("ADDED", "nodes", "", "m1", "")
+	g.do("ADDED", "nodes", "", "m2", "w")
+	g.do("ADDED", "nodes", "", "m3", "")
+	for _, from := range []int{g.now(), 0} {
+		w := g.watch(t, fmt.Sprintf("/api/v1/nodes?watch=1&resourceVersion=%d", from), "")
+		if from == 0 {
+			for _, want := range []string{"m1", "m2"} {
+				if _, text := w.next(); !strings.Contains(text, want) {
+					t.Errorf("%s", text)
+				}
+			}
+		}
+		g.do("MODIFIED", "nodes", "", "m3", "v")
+		g.do("MODIFIED", "nodes", "", "m1", "v")
+		if kind, text := w.next(); kind != "MODIFIED" || !strings.Contains(text, "m1") {
+			t.Errorf("%s", text)
+		}
+		g.do("MODIFIED", "nodes", "", "m2", "v")
+		if kind, text := w.next(); kind != "ERROR" || strings.Contains(text, "m2") {
+			t.Errorf("%s", text)
+		}
+		g.do("MODIFIED", "nodes", "", "m2", "w")
+		g.stage.Shared = NewShared(nil)
+		_, _ = g.get(t, "/api/v1/nodes", "")
+	}
+}

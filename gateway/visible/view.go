@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/status"
@@ -20,6 +21,7 @@ type view struct {
 	changed    <-chan struct{} // closed when rights may have changed since they were read
 	toWatch    uint64          // of a list: the hash of the rights to watch the same, read before those to list it
 	query      query
+	labelled   map[string]bool // see seed; nil: nothing has to be remembered
 }
 
 // maxNamed is up to how many objects are asked for by name. From there on the whole list is asked for and filtered: some
@@ -119,6 +121,7 @@ func (r *refusal) write(x *exchange.Exchange) {
 func (v *view) stream(x *exchange.Exchange, work func(ctx context.Context, w io.Writer, begin func(contentType string)) error) {
 	ctx, cancel := context.WithCancel(x.Context())
 	out, in := io.Pipe()
+	start := time.Now()
 	begun, done := make(chan string, 1), make(chan struct{})
 	var failed error // of work; to be read behind done
 	go func() {
@@ -129,6 +132,7 @@ func (v *view) stream(x *exchange.Exchange, work func(ctx context.Context, w io.
 	b := &body{PipeReader: out, x: x, cancel: cancel, done: done}
 	select {
 	case contentType := <-begun:
+		x.Upstream = time.Since(start)
 		x.HTTP.Response.Header.SetContentType(contentType)
 		x.HTTP.Response.Header.Set("Cache-Control", "no-cache, private")
 		x.StreamBody(b, -1)

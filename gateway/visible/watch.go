@@ -79,6 +79,9 @@ func (v *view) follow(ctx context.Context, w io.Writer, begin func(contentType s
 	defer cancel(nil)
 	v.stage.metrics.watching(1)
 	defer v.stage.metrics.watching(-1)
+	if err := v.seed(ctx); err != nil {
+		return err
+	}
 	begun := false
 	err := v.stage.ask(ctx, &v.caller, v.watchTarget(), func(a *answer) error {
 		if a.code != 200 {
@@ -229,9 +232,9 @@ func (v *view) sameEra(ctx context.Context) error {
 	return nil
 }
 
-// listed notes that the caller has been given what these rights show at version.
+// listed notes that the caller has been given what these rights show at version, if that is the latest.
 func (v *view) listed(version string) {
-	if at, err := strconv.ParseUint(version, 10, 64); err == nil && v.query.token == "" {
+	if at, err := strconv.ParseUint(version, 10, 64); err == nil && v.query.token == "" && v.query.version == "" {
 		v.stage.eras.begin(eraKey(v.caller.user, &v.caller.info), v.toWatch, at)
 	}
 }
