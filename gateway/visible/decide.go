@@ -3,6 +3,7 @@ package visible
 import (
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"github.com/posternhq/postern/gateway/exchange"
@@ -55,29 +56,41 @@ func (v *view) mayLabelled(name, workspace string) (bool, error) {
 	return false, nil
 }
 
+// infos are questions to authorization: one for each event would be most of what a watch allocates.
+var infos = sync.Pool{New: func() any { return new(exchange.RequestInfo) }}
+
+// may says whether the caller may do verb at a place: in a namespace or workspace, or neither; with an object, if name is
+// not empty.
+func (v *view) may(verb string, scope exchange.Scope, namespace, workspace, name string) bool {
+	info := infos.Get().(*exchange.RequestInfo)
+	defer infos.Put(info)
+	*info = v.caller.info
+	info.Verb, info.Scope, info.Namespace, info.Workspace = verb, scope, namespace, workspace
+	if name != "" {
+		info.Name = name
+	}
+	may := v.stage.o.Authorizer.Authorize(v.caller.user, info).Allowed
+	*info = exchange.RequestInfo{}
+	return may
+}
+
 // mayIn says whether the caller may do it in a namespace.
 func (v *view) mayIn(namespace string) bool {
-	info := v.caller.info
-	info.Workspace, info.Namespace, info.Scope = "", namespace, exchange.ScopeNamespace
-	return v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+	return v.may(v.caller.info.Verb, exchange.ScopeNamespace, namespace, "", "")
 }
 
 // mayWorkspace says whether the caller may do it in a workspace.
 func (v *view) mayWorkspace(workspace string) bool {
-	info := v.caller.info
-	info.Workspace, info.Scope = workspace, exchange.ScopeWorkspace
-	return v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
+	return v.may(v.caller.info.Verb, exchange.ScopeWorkspace, "", workspace, "")
 }
 
 // mayName says whether a role names the object.
 func (v *view) mayName(name string) bool {
-	if !v.rights.every {
+	if !v.rights.every || !v.named(name) {
 		return false
 	}
-	info := v.caller.info
-	info.Workspace, info.Scope = "", exchange.ScopeCluster
-	info.Scope = exchange.ScopeOf(&info)
-	return v.named(name) && v.stage.mayName(v.caller.user, &info, name)
+	scope := v.caller.info.Scope
+	return v.may(v.caller.info.Verb, scope, "", "", name) || v.may("get", scope, "", "", name)
 }
 
 // named says whether the object was among those that the caller could see when the request began.
@@ -90,14 +103,8 @@ func (v *view) named(name string) bool {
 // older one, or a newer one, than that of the object at hand. Then the object's own counts, too; and a watch begins anew,
 // since nobody can say what its client has seen.
 func (v *view) mayNamespace(name, workspace string) (bool, error) {
-	info := v.caller.info
-	info.Workspace, info.Namespace, info.Name, info.Scope = "", name, name, exchange.ScopeNamespace
-	may := v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
-	if !may {
-		info.Verb = "get"
-		may = v.named(name) && v.stage.o.Authorizer.Authorize(v.caller.user, &info).Allowed
-	}
-	if !may {
+	if !v.may(v.caller.info.Verb, exchange.ScopeNamespace, name, "", name) &&
+		!(v.named(name) && v.may("get", exchange.ScopeNamespace, name, "", name)) {
 		return false, nil
 	}
 	if known := v.stage.o.Workspace(name); known != workspace {

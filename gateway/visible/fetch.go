@@ -28,8 +28,11 @@ type caller struct {
 }
 
 func callerOf(x *exchange.Exchange) caller {
+	info := x.Info.Clone()
+	info.Workspace, info.Scope = "", exchange.ScopeCluster
+	info.Scope = exchange.ScopeOf(&info)
 	return caller{
-		user: x.User, info: x.Info.Clone(), id: strings.Clone(x.ID), address: x.Client(),
+		user: x.User, info: info, id: strings.Clone(x.ID), address: x.Client(),
 		userAgent: string(x.HTTP.Request.Header.UserAgent()),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
 
 	"github.com/posternhq/postern/gateway/exchange"
@@ -51,8 +52,11 @@ func (p *policy) set(f func()) {
 }
 
 func (g *grant) covers(u *exchange.User, info *exchange.RequestInfo) bool {
-	return g.user == u.Name && (g.resource == info.Resource || g.resource == "*") && slices.Contains(strings.Split(g.verbs, ","), info.Verb) &&
-		(g.name == "" || g.name == info.Name)
+	may := false
+	for verb := range strings.SplitSeq(g.verbs, ",") {
+		may = may || verb == info.Verb
+	}
+	return may && g.user == u.Name && (g.resource == info.Resource || g.resource == "*") && (g.name == "" || g.name == info.Name)
 }
 
 func (p *policy) Authorize(u *exchange.User, info *exchange.RequestInfo) exchange.Decision {
@@ -240,4 +244,14 @@ func (w *watched) next() (kind, text string) {
 		w.t.Fatal(err)
 	}
 	return "", ""
+}
+
+// passing is a list of which everything may be seen.
+func passing() (*Stage, *exchange.Exchange) {
+	s := New(Options{Authorizer: newPolicy(grant{user: "ann", verbs: "list", resource: "pods"}), Mode: On, Shared: NewShared(nil)})
+	x := &exchange.Exchange{HTTP: new(fasthttp.RequestCtx), User: &exchange.User{Name: "ann"}}
+	x.Info = exchange.RequestInfo{
+		Path: "/api/v1/pods", Verb: "list", APIPrefix: "api", APIVersion: "v1", Resource: "pods", IsResourceRequest: true, IsKubernetesRequest: true,
+	}
+	return s, x
 }

@@ -44,7 +44,7 @@ const unauthenticated = "system:unauthenticated"
 // rightsOf reads the caller's rights. info is of a list or watch of all objects.
 func (s *Stage) rightsOf(user *exchange.User, info *exchange.RequestInfo) rights {
 	base := *info
-	base.Workspace, base.Namespace = "", ""
+	base.Workspace = ""
 	base.Scope = exchange.ScopeOf(&base)
 	r := rights{every: s.shows(user, &base)}
 	if r.isSpaces = isNamespaces(&base); r.isSpaces {

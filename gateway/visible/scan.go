@@ -25,53 +25,88 @@ type scan struct {
 // belongs to it. A number, true, false or null ends before the byte behind it.
 func (s *scan) feed(b []byte) (n int, done bool) {
 	for n < len(b) {
-		if s.inString {
-			if n += s.skipString(b[n:]); s.inString {
-				return n, false
-			}
-			if s.depth == 0 {
+		switch {
+		case s.inString:
+			n += s.skipString(b[n:])
+		case s.depth > 0:
+			n += s.skipInside(b[n:])
+		default:
+			if end := s.atTop(b[n]); end {
 				return n, true
 			}
+			n++
 			continue
 		}
-		c := b[n]
-		switch c {
-		case '"':
-			if s.scalar {
-				return n, true
-			}
-			s.begun, s.inString = true, true
-		case '{', '[':
-			s.begun = true
-			s.depth++
-		case '}', ']':
-			if s.depth == 0 {
-				return n, true
-			}
-			if s.depth--; s.depth == 0 {
-				return n + 1, true
-			}
-		case ',', ':':
-			if s.depth == 0 {
-				return n, true
-			}
-		case ' ', '\t', '\r', '\n':
-			if s.depth == 0 && s.begun {
-				return n, true
-			}
-		default:
-			s.begun, s.scalar = true, s.scalar || s.depth == 0
+		if s.depth == 0 && !s.inString {
+			return n, true
 		}
-		n++
 	}
 	return n, false
 }
 
+// atTop takes a byte outside of brackets and strings; end: the value ends before it.
+func (s *scan) atTop(c byte) (end bool) {
+	switch c {
+	case '"':
+		if s.scalar {
+			return true
+		}
+		s.begun, s.inString = true, true
+	case '{', '[':
+		if s.scalar {
+			return true
+		}
+		s.begun = true
+		s.depth++
+	case '}', ']', ',', ':':
+		return true
+	case ' ', '\t', '\r', '\n':
+		return s.begun
+	default:
+		s.begun, s.scalar = true, true
+	}
+	return false
+}
+
+// skipInside goes to the next string in brackets, or to behind the last of them.
+func (s *scan) skipInside(b []byte) int {
+	depth := s.depth
+	for i, c := range b {
+		switch c {
+		case '"':
+			s.depth, s.inString = depth, true
+			return i + 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				s.depth = 0
+				return i + 1
+			}
+		}
+	}
+	s.depth = depth
+	return len(b)
+}
+
+// shortString is up to where a string is read byte by byte: most are shorter, and a search would cost more to begin.
+const shortString = 32
+
 // skipString goes to behind the string's end, or to the end of b.
-func (s *scan) skipString(b []byte) (n int) {
+func (s *scan) skipString(b []byte) int {
+	n := 0
 	if s.escaped {
 		s.escaped = false
 		n = 1
+	}
+	for short := n + shortString; n < len(b) && n < short; n++ {
+		switch b[n] {
+		case '"':
+			s.inString = false
+			return n + 1
+		case '\\':
+			n++
+		}
 	}
 	for n < len(b) {
 		end := bytes.IndexByte(b[n:], '"')
@@ -89,9 +124,7 @@ func (s *scan) skipString(b []byte) (n int) {
 		s.inString = false
 		return n + end + 1
 	}
-	if n > len(b) {
-		s.escaped = true
-	}
+	s.escaped = n > len(b)
 	return len(b)
 }
 
