@@ -161,18 +161,18 @@ func (c *cluster) list(x *exchange.Exchange, path string, q url.Values) {
 	}
 	all := c.state(path, q, version)
 	all = slices.DeleteFunc(all, func(e change) bool { return e.key() <= after })
-	next := ""
+	next, rest := "", len(all)
 	if limit, _ := strconv.Atoi(q.Get("limit")); limit > 0 && len(all) > limit {
 		all = all[:limit]
 		next = base64.RawURLEncoding.EncodeToString([]byte(fmt.Sprintf("%d %s", version, all[limit-1].key())))
 	}
 	x.HTTP.SetContentType("application/json")
-	x.HTTP.SetBodyString(c.encode(string(x.HTTP.Request.Header.Peek("Accept")), all, version, next))
+	x.HTTP.SetBodyString(c.encode(string(x.HTTP.Request.Header.Peek("Accept")), all, version, next, rest))
 }
 
 // encode is a list, or a Table.
-func (c *cluster) encode(accept string, all []change, version int, next string) string {
-	meta := fmt.Sprintf(`{"resourceVersion":"%d","continue":%q,"remainingItemCount":7}`, version, next)
+func (c *cluster) encode(accept string, all []change, version int, next string, count int) string {
+	meta := fmt.Sprintf(`{"resourceVersion":"%d","continue":%q,"remainingItemCount":%d}`, version, next, count-len(all))
 	if c.metadata {
 		meta = `{}`
 	}

@@ -25,12 +25,21 @@ const (
 
 // list answers with a list.
 func (v *view) list(x *exchange.Exchange) {
+	var from place
+	if v.query.token != "" {
+		var err error
+		if from, err = parsePlace(v.query.token); err != nil {
+			status.Write(x, status.BadRequest, err.Error())
+			return
+		}
+	}
+	v.choose(x.Context(), from)
 	m := &merge{view: v, sources: v.sources(), left: v.query.limit, limited: v.query.limit > 0, ahead: 1}
 	if !m.limited {
 		m.ahead = maxAhead // all will be needed
 	}
 	if v.query.token != "" {
-		if err := m.resume(v.query.token); err != nil {
+		if err := m.resume(from); err != nil {
 			fail(x, err)
 			return
 		}
@@ -47,12 +56,12 @@ func (v *view) sources() (all []source) {
 	q, info := &v.query, &v.caller.info
 	path := listPath(info, "")
 	switch {
+	case v.whole():
+		all = []source{{path: path, labels: q.labels, fields: q.fields, keep: v.keep}}
 	case v.namespaced:
 		for _, ns := range v.rights.namespaces {
 			all = append(all, source{key: ns, path: listPath(info, ns), labels: q.labels, fields: q.fields})
 		}
-	case v.whole():
-		all = []source{{path: path, labels: q.labels, fields: q.fields, keep: v.keep}}
 	case len(v.rights.workspaces) > 0:
 		all = []source{{path: path, labels: and(v.ofWorkspaces(), q.labels), fields: q.fields, keep: v.keep}}
 	default:
@@ -107,11 +116,7 @@ type merge struct {
 }
 
 // resume goes to where a token says. What is no longer permitted is left out, what has become so meanwhile is there.
-func (m *merge) resume(token string) error {
-	p, err := parsePlace(token)
-	if err != nil {
-		return &refusal{reason: status.BadRequest, message: err.Error()}
-	}
+func (m *merge) resume(p place) error {
 	whole := len(m.sources) == 1 && m.sources[0].key == ""
 	if p.Whole != whole {
 		return expired()

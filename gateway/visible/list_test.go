@@ -303,3 +303,31 @@ func TestNotAcceptable(t *testing.T) {
 		}
 	}
 }
+
+// TestManyNamespacesOfFewObjects: what is in many namespaces is filtered out of the whole if that is less to read, and comes
+// from each of them if it is more. The result is the same, page by page, too.
+func TestManyNamespacesOfFewObjects(t *testing.T) {
+	for name, elsewhere := range map[string]int{"few": 10, "many": 40 * objectsForPlace} {
+		g := newGateway(t, On)
+		var want []string
+		for i := range 40 {
+			ns := fmt.Sprintf("n%02d", i)
+			g.grants = append(g.grants, grant{user: "ann", verbs: "list", resource: "pods", namespace: ns})
+			if i%8 == 0 {
+				g.fill(2, ns)
+				want = append(want, ns+"/p000", ns+"/p001")
+			}
+		}
+		g.fill(elsewhere, "n99")
+		for _, limit := range []int{0, 1, 3, 1000} {
+			g.questions()
+			got, _, _ := g.pages(t, fmt.Sprintf("/api/v1/pods?limit=%d", limit), "")
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, limit %d: %v", name, limit, got)
+			}
+			if n := len(g.questions()); limit == 0 && (name == "few") != (n < 10) {
+				t.Errorf("%s: %d questions", name, n)
+			}
+		}
+	}
+}

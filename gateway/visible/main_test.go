@@ -255,3 +255,10 @@ func passing() (*Stage, *exchange.Exchange) {
 	}
 	return s, x
 }
+
+// forget is what another gateway knows of what this one has listed: nothing.
+func (g *gateway) forget() {
+	g.stage.eras.mu.Lock()
+	defer g.stage.eras.mu.Unlock()
+	clear(g.stage.eras.all)
+}

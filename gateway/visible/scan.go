@@ -132,8 +132,8 @@ func (s *scan) skipString(b []byte) int {
 const maxValue = 16 << 20
 
 const (
-	firstBuffer = 4 << 10  // a reader's first, which a watch holds for hours
-	keptBuffer  = 64 << 10 // what one has grown beyond is given back when it is empty
+	firstBuffer = 4 << 10 // a reader's first, which a watch holds for hours
+	keptBuffer  = 8 << 10 // what one has grown beyond is given back when it is empty
 )
 
 // values reads JSON from r piece by piece, with no more in memory than the value it is at.
@@ -225,6 +225,15 @@ func (v *values) value() ([]byte, error) {
 		}
 		at -= before - v.from
 	}
+}
+
+// line is value with a line's end behind it, where that has been read, too.
+func (v *values) line(value []byte) ([]byte, bool) {
+	if v.from < len(v.b) && v.b[v.from] == '\n' {
+		v.from++
+		return value[:len(value)+1], true
+	}
+	return value, false
 }
 
 // unexpected is err for an input that must not end yet.

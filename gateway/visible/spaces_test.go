@@ -175,7 +175,7 @@ func TestLabelTakenAway(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 		g.do("MODIFIED", "nodes", "", "m2", "w")
-		g.stage.Shared = NewShared(nil)
+		g.forget()
 		_, _ = g.get(t, "/api/v1/nodes", "")
 	}
 }

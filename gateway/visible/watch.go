@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -151,7 +152,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 // the watch.
 func (v *view) events(r io.Reader, w io.Writer) error {
 	in, m := newValues(r), v.stage.metrics
-	var line []byte
 	for {
 		event, err := in.value()
 		if err != nil {
@@ -164,12 +164,12 @@ func (v *view) events(r io.Reader, w io.Writer) error {
 		if m.event(show); !show {
 			continue
 		}
-		line = append(append(line[:0], event...), '\n')
+		line, ended := in.line(event)
+		if !ended {
+			line = append(slices.Clone(line), '\n')
+		}
 		if _, err := w.Write(line); err != nil {
 			return err
-		}
-		if cap(line) > keptBuffer {
-			line = nil
 		}
 	}
 }

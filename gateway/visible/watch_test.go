@@ -103,7 +103,7 @@ func TestRightsChangeBeforeTheWatch(t *testing.T) {
 		t.Errorf("lost: %d %s", code, body)
 	}
 	// Another gateway knows nothing of the list; that is told apart from a change by the version alone.
-	g.stage.Shared = NewShared(nil)
+	g.forget()
 	g.do("ADDED", "pods", "other", "y", "")
 	if code, body := g.get(t, first, ""); code != 410 {
 		t.Errorf("unknown: %d %s", code, body)
