@@ -201,9 +201,21 @@ func (c *call) createNamed(k *kind, o object) (object, error) {
 	return c.create(k, own)
 }
 
-// release takes a subject out of a binding, which goes when there is nobody else in it.
+// release takes a subject out of a binding, which goes when there is nobody else in it. One of several may have been
+// changed by this very request.
 func (c *call) release(k *kind, b object, subject, name string) error {
 	rest, _ := b.at("subjects").([]any)
+	if len(rest) > 1 {
+		present, err := c.get(k, b.namespace(), b.name())
+		if isNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b = present
+		rest, _ = b.at("subjects").([]any)
+	}
 	rest = slices.DeleteFunc(slices.Clone(rest), func(v any) bool {
 		s, _ := v.(map[string]any)
 		return is(s, subject, name)

@@ -117,13 +117,25 @@ func (c *call) find(l guest.Listing) ([]object, error) {
 
 // create makes an object, and unmakes it if the request fails later.
 func (c *call) create(k *kind, o object) (object, error) {
-	o = k.fresh(o)
-	made, err := read(c.r.Kube("create", k.named(o.namespace(), ""), o.encode()))
+	made, err := c.post(k, o)
 	if err != nil {
 		return nil, err
 	}
 	c.undo = append(c.undo, func() error { return c.remove(k, made) })
 	return made, nil
+}
+
+func (c *call) post(k *kind, o object) (object, error) {
+	return c.written(c.r.Kube("create", k.named(o.namespace(), ""), k.fresh(o).encode()))
+}
+
+// written reads an object as it has been stored, and remembers its version.
+func (c *call) written(d guest.Data, err error) (object, error) {
+	o, err := read(d, err)
+	if err == nil {
+		c.versions[o.text("metadata", "uid")] = o.text("metadata", "resourceVersion")
+	}
+	return o, err
 }
 
 // fresh is o as it is created: what Kubernetes sets itself is left out.
@@ -139,27 +151,39 @@ func (k *kind) fresh(o object) object {
 // update replaces an object, and puts the old one back if the request fails later. Without a resourceVersion in o it takes
 // that of old.
 func (c *call) update(k *kind, old, o object) (object, error) {
-	o = o.clone()
-	o["apiVersion"], o["kind"] = k.apiVersion(), k.name
 	if o.text("metadata", "resourceVersion") == "" {
+		o = o.clone()
 		o.set(old.text("metadata", "resourceVersion"), "metadata", "resourceVersion")
 	}
 	done, err := c.put(k, o)
 	if err != nil {
 		return nil, err
 	}
-	c.undo = append(c.undo, func() error {
-		back := old.clone()
-		back.set(done.text("metadata", "resourceVersion"), "metadata", "resourceVersion")
-		back["apiVersion"], back["kind"] = k.apiVersion(), k.name
-		_, err := c.put(k, back)
-		return err
-	})
+	c.undo = append(c.undo, func() error { return c.putBack(k, old) })
 	return done, nil
 }
 
 func (c *call) put(k *kind, o object) (object, error) {
-	return read(c.r.Kube("update", k.named(o.namespace(), o.name()), o.encode()))
+	o = o.clone()
+	o["apiVersion"], o["kind"] = k.apiVersion(), k.name
+	return c.written(c.r.Kube("update", k.named(o.namespace(), o.name()), o.encode()))
+}
+
+// putBack makes an object what it was, unless somebody else has changed it since this request did.
+func (c *call) putBack(k *kind, old object) error {
+	present, err := c.get(k, old.namespace(), old.name())
+	if err != nil {
+		return err
+	}
+	uid, version := present.text("metadata", "uid"), present.text("metadata", "resourceVersion")
+	if c.versions[uid] != version {
+		return guest.Fail(409, k.resource+" "+guest.Quote(old.name())+" has been changed meanwhile")
+	}
+	back := old.clone()
+	back.set(uid, "metadata", "uid")
+	back.set(version, "metadata", "resourceVersion")
+	_, err = c.put(k, back)
+	return err
 }
 
 // delete removes an object, and makes it anew if the request fails later.
@@ -168,7 +192,7 @@ func (c *call) delete(k *kind, o object) error {
 		return err
 	}
 	c.undo = append(c.undo, func() error {
-		_, err := read(c.r.Kube("create", k.named(o.namespace(), ""), k.fresh(o).encode()))
+		_, err := c.post(k, o)
 		return err
 	})
 	return nil

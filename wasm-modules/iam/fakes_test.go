@@ -257,6 +257,9 @@ func (a accountsService) Do(_ context.Context, call *service.Call) service.Resul
 	case "hash":
 		return service.Result{Body: []byte(hashed(password))}
 	case "check":
+		if password == "too often" {
+			return service.Result{Code: hostabi.Unavailable, Status: 429, Err: "retry after 7 seconds"}
+		}
 		i := w.find("users", "", user)
 		if i < 0 || w.objects["users"][i].text("spec", "password") != hashed(password) {
 			return service.Result{Code: hostabi.Denied, Status: 401, Err: "wrong"}

@@ -54,6 +54,10 @@ func groupMembers(t *testing.T, b *bench) {
 	b.ask(t, "admin", "POST "+path, `[{"userName":"otto","groupName":"demo-devs"},{"userName":"bob","groupName":"demo-devs"}]`, 503)
 	equal(t, "groups of otto", len(b.world.object(users, "", "otto").texts("spec", "groups")), 0)
 	equal(t, "bindings", b.world.names(groupBindings), name)
+	b.world.add(groups, `{"metadata":{"name":"demo-ops","labels":{"kubesphere.io/workspace":"demo"}}}`)
+	b.world.failing["create groupbindings"] = 2
+	b.ask(t, "admin", "POST "+path, `[{"userName":"otto","groupName":"demo-devs"},{"userName":"otto","groupName":"demo-ops"},{"userName":"bob","groupName":"demo-ops"}]`, 503)
+	equal(t, "groups of otto after two changes", len(b.world.object(users, "", "otto").texts("spec", "groups")), 0)
 	b.ask(t, "admin", "DELETE /workspaces/other/groupbindings/"+name, "", 404)
 	equal(t, "deleted", b.ask(t, "admin", "DELETE "+path+"/"+name, "", 200), `{"message":"success"}`)
 	equal(t, "groups of carol", len(b.world.object(users, "", "carol").texts("spec", "groups")), 0)

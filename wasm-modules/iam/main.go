@@ -32,10 +32,11 @@ type call struct {
 	w        *guest.Response
 	warnings []string
 	undo     []func() error
+	versions map[string]string // resourceVersions of what this request has written, by uid
 }
 
 func (t *route) serve(r *guest.Request, w *guest.Response) error {
-	c := &call{r: r, w: w}
+	c := &call{r: r, w: w, versions: map[string]string{}}
 	if t.old {
 		if err := c.warn("this route is deprecated: use the resource's own path below /apis"); err != nil {
 			return err
@@ -56,9 +57,13 @@ func (c *call) warning(value string) error {
 	return c.w.Header("Warning", strings.Join(c.warnings, ", "))
 }
 
-// explain keeps the status of what Kubernetes refused: 422 or 409 say more than what their codes would become.
+// explain keeps the status of what Kubernetes refused: 422 or 409 say more than what their codes would become. Who has to
+// wait is told how long.
 func explain(err error) error {
 	var failed *guest.CallError
+	if errors.As(err, &failed) && failed.Status == 429 {
+		return guest.Pass(err)
+	}
 	if errors.As(err, &failed) && failed.Status >= 400 && failed.Status < 500 && failed.Status != 401 {
 		return guest.Fail(failed.Status, failed.Error())
 	}

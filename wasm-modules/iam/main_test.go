@@ -37,6 +37,7 @@ var scenarios = []struct {
 	{"filters", filters},
 	{"members", members},
 	{"all or none", allOrNone},
+	{"shared bindings", shared},
 	{"escalation", escalations},
 	{"roles", rolesAre},
 	{"aggregation", aggregations},

@@ -72,6 +72,20 @@ func allOrNone(t *testing.T, b *bench) {
 	equal(t, "all is as it was", b.array(t, "admin", "GET /namespaces/demo-shop/members/bob/roles", "")+" "+b.world.names(roleBindings), "viewer "+before)
 }
 
+// shared: a binding of several users, made by hand, loses those who get another role, and comes back whole.
+func shared(t *testing.T, b *bench) {
+	const body = `[{"username":"otto","roleRef":"operator"},{"username":"carol","roleRef":"operator"},{"username":"bob","roleRef":"operator"}]`
+	b.world.add(roleBindings, `{"metadata":{"name":"by-hand","namespace":"demo-shop"},"roleRef":{"kind":"Role","name":"viewer"},
+		"subjects":[{"kind":"User","name":"otto"},{"kind":"User","name":"carol"}]}`)
+	before := b.world.names(roleBindings)
+	b.world.failing["delete rolebindings"] = 1 // bob's, which is the last one
+	b.ask(t, "admin", "POST /namespaces/demo-shop/members", body, 503)
+	equal(t, "bindings", b.world.names(roleBindings), before)
+	equal(t, "users of the shared one", len(b.world.object(roleBindings, "demo-shop", "by-hand").objects("subjects")), 2)
+	b.ask(t, "admin", "POST /namespaces/demo-shop/members", body, 200)
+	equal(t, "bindings", b.world.names(roleBindings), "demo-shop/bob-operator demo-shop/carol-operator demo-shop/otto-operator")
+}
+
 // escalations: nobody gives what they do not have.
 func escalations(t *testing.T, b *bench) {
 	// Bob has what a viewer has in the workspace, and may give that.

@@ -81,10 +81,6 @@ func (c *call) mayChange(user, current string) error {
 
 // wrong says that the current password is not the right one. That is no 401, which would end a browser's login.
 func wrong(err error) error {
-	var failed *guest.CallError
-	if errors.As(err, &failed) && failed.Status == 429 {
-		return guest.Pass(err)
-	}
 	if errors.Is(err, hostabi.Denied) {
 		return guest.Fail(400, "currentPassword is wrong")
 	}

@@ -50,6 +50,8 @@ func passwords(t *testing.T, b *bench) {
 	// Otto has a right to his own password only, and has to know it.
 	says(t, b.ask(t, "otto", "PUT /users/otto/password", `{"password":"x"}`, 400), "currentPassword is missing")
 	b.ask(t, "otto", "PUT /users/otto/password", `{"currentPassword":"guess","password":"x"}`, 400)
+	b.ask(t, "otto", "PUT /users/otto/password", `{"currentPassword":"too often","password":"x"}`, 429)
+	says(t, b.log[len(b.log)-1], "Retry-After: 7")
 	b.ask(t, "otto", "PUT /users/otto/password", `{"currentPassword":"otto-secret","password":"x"}`, 200)
 	equal(t, "his own", b.world.object(users, "", "otto").text("spec", "password"), hashed("x"))
 	b.ask(t, "bob", "PUT /users/admin/password", `{"password":"x"}`, 403)
