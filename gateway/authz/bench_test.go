@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/posternhq/postern/gateway/authz"
@@ -66,4 +67,61 @@ func BenchmarkAuthorize(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkChange exchanges one binding, or one role that 5,000 users have, and makes a snapshot.
+func BenchmarkChange(b *testing.B) {
+	for _, n := range []int{10, 5000, 100_000} {
+		d := authz.NewDraft()
+		d.Add(manyObjects(n))
+		d.Commit()
+		i := 0
+		b.Run(fmt.Sprintf("bindings=%d/binding", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				d.WorkspaceRoleBindings().Set(&authz.Binding{
+					Name: fmt.Sprintf("b-%d", i%n), Workspace: fmt.Sprintf("ws-%d", i%2), RoleKind: "WorkspaceRole", Role: "viewer",
+					Subjects: []authz.Subject{user(fmt.Sprintf("user-%d", i%n))},
+				})
+				d.Commit()
+			}
+		})
+		b.Run(fmt.Sprintf("bindings=%d/role", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				i++
+				d.WorkspaceRoles().Set(role("", "viewer", allow([]string{"get", "list"}[i%2], "*", "namespaces")))
+				d.Commit()
+			}
+		})
+	}
+}
+
+// BenchmarkMemory reports what an index and its draft hold for each of the objects that are bindings: names that objects share
+// are shared, as gateway/kube has it.
+func BenchmarkMemory(b *testing.B) {
+	for _, n := range []int{5000, 25_000} {
+		b.Run(fmt.Sprintf("bindings=%d", 4*n), func(b *testing.B) {
+			o := manyObjects(n)
+			for b.Loop() {
+				before := live()
+				d := authz.NewDraft()
+				d.Add(o)
+				ix := d.Commit()
+				b.ReportMetric(float64(live()-before)/float64(4*n), "B/binding")
+				runtime.KeepAlive(d)
+				runtime.KeepAlive(ix)
+			}
+			runtime.KeepAlive(o)
+		})
+	}
+}
+
+func live() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
