@@ -163,6 +163,12 @@ func (l *longLived) authorize(user *exchange.User, info *exchange.RequestInfo) e
 	return l.current.Load().authorizer.Authorize(user, info)
 }
 
+// await waits for users, roles and bindings that a module has written.
+func (l *longLived) await(ctx context.Context, group, resource, version string) {
+	// Without it the write has still been made, and is gone by a moment later.
+	_ = l.platform.Await(ctx, group, resource, version)
+}
+
 // unreachable is kube-apiserver's address when none is known: the gateway starts, answers what it can, and says in
 // /readyz what it lacks.
 const unreachable = "https://127.0.0.1:6443"

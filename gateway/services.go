@@ -47,7 +47,7 @@ func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 	if s.kube == nil || s.kubeSays != c.Postern.Kube {
 		kube, err := kubeservice.New(kubeservice.Options{
 			// Decisions are made by the configuration that serves when the call comes.
-			Config: l.cluster, Authorize: l.authorize,
+			Config: l.cluster, Authorize: l.authorize, Written: l.await,
 			Identity: kubeservice.Identity(c.Postern.Kube.Identity), DecidedGroup: c.Postern.Kube.DecidedGroup,
 		})
 		if err != nil {

@@ -61,10 +61,12 @@ func (s *server) do(f func()) {
 	s.changed.Broadcast()
 }
 
-// put creates or changes an object: metadata is its name, or namespace/name, and then labels as k=v; rest is JSON.
-func (s *server) put(path, key, labels, rest string) {
+// put creates or changes an object: metadata is its name, or namespace/name, and then labels as k=v; rest is JSON. It returns
+// the object's version.
+func (s *server) put(path, key, labels, rest string) (version string) {
 	s.do(func() {
 		s.version++
+		version = strconv.Itoa(s.version)
 		meta := map[string]any{"name": key, "resourceVersion": strconv.Itoa(s.version), "uid": "uid-" + key, "managedFields": []any{map[string]any{"manager": "x"}}}
 		if ns, name, ok := strings.Cut(key, "/"); ok {
 			meta["namespace"], meta["name"] = ns, name
@@ -88,6 +90,7 @@ func (s *server) put(path, key, labels, rest string) {
 		s.objects[path][key] = text
 		s.log = append(s.log, change{s.version, path, kind, text})
 	})
+	return version
 }
 
 func (s *server) remove(path, key string) {

@@ -58,6 +58,8 @@ type feed interface {
 	run(ctx context.Context)
 	state() (synced bool, objects int, restarts int64, err error)
 	first() <-chan struct{} // closed once the store has been read
+	serves() (group, resource string)
+	reached() *progress
 }
 
 // New makes stores that are empty and connect to nothing before Run.

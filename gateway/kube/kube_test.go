@@ -3,6 +3,7 @@ package kube
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -437,5 +438,35 @@ func TestPlainPasswords(t *testing.T) {
 	s.put(path("users"), "alice", "", `"spec":{"password":"typed again"}`)
 	if got := <-told; got != "alice 3 typed again" {
 		t.Errorf("told %q", got)
+	}
+}
+
+// TestAwait: who has written waits until the stores go by it.
+func TestAwait(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	p, _ := start(t, s)
+	synced(t, p)
+	const iamGroup, rbacGroup = "iam.kubesphere.io", "rbac.authorization.k8s.io"
+	for i := range 5 {
+		name := fmt.Sprint("new", i)
+		user := s.put(path("users"), name, "", `"status":{"state":"Active"}`)
+		binding := s.put(path("rolebindings"), "ns9/"+name, "", to("Role", "reader", "User", name))
+		if err := errors.Join(p.Await(t.Context(), iamGroup, "users", user), p.Await(t.Context(), rbacGroup, "rolebindings", binding)); err != nil {
+			t.Fatal(err)
+		}
+		if p.Account(name) == nil || !may(p, name, "pods", "ns9") {
+			t.Errorf("%s is not known, or may not do what was granted", name)
+		}
+	}
+	for _, at := range [][3]string{{"apps", "deployments", "99999"}, {iamGroup, "users", "no version"}, {"", "namespaces", "1"}} {
+		if err := p.Await(t.Context(), at[0], at[1], at[2]); err != nil {
+			t.Errorf("%q: %v", at, err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Await(ended, iamGroup, "users", "99999"); err == nil {
+		t.Error("a version that never comes was reached")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type reflector[T any] struct {
 	once     sync.Once
 	read     chan struct{}
 	restarts atomic.Int64
+	at       progress
 	mu       sync.Mutex
 	synced   bool
 	err      error
@@ -64,6 +66,17 @@ func (p *Stores) drop(kind, key string, err error) {
 
 func (r *reflector[T]) name() string           { return r.kind }
 func (r *reflector[T]) first() <-chan struct{} { return r.read }
+func (r *reflector[T]) reached() *progress     { return &r.at }
+
+// serves is the API group and the resource; the core group's is empty.
+func (r *reflector[T]) serves() (group, resource string) {
+	rest, _ := strings.CutPrefix(r.path, "/apis/")
+	group, _, _ = strings.Cut(strings.TrimPrefix(rest, "/api/"), "/")
+	if rest == r.path {
+		group = ""
+	}
+	return group, r.kind
+}
 
 func (r *reflector[T]) state() (bool, int, int64, error) {
 	r.mu.Lock()
@@ -97,6 +110,7 @@ func (r *reflector[T]) step(ctx context.Context, version string) (string, error)
 		if version, err = r.list(ctx); err != nil {
 			return "", err
 		}
+		r.at.reach(version)
 		r.markRead()
 	}
 	for {
@@ -273,5 +287,6 @@ func (r *reflector[T]) apply(e event, version *string) error {
 		r.store.remove(o.key())
 	}
 	*version = o.Metadata.ResourceVersion
+	r.at.reach(*version)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/posternhq/postern/gateway/module/data"
 	"github.com/posternhq/postern/gateway/module/service"
@@ -44,7 +45,29 @@ func (s *Service) live(ctx context.Context, call *service.Call, req *request, he
 	if err != nil {
 		return service.Broken(ctx, backend, err)
 	}
-	return outcome(resp.StatusCode, body, call.MaxBytes)
+	result := outcome(resp.StatusCode, body, call.MaxBytes)
+	if result.Err == "" && req.method != http.MethodGet {
+		s.written(ctx, req, result.Body)
+	}
+	return result
+}
+
+// writtenWait is how long the answer to a write waits for the gateway to go by it: some milliseconds in practice.
+const writtenWait = time.Second
+
+// written waits until the gateway goes by what was written.
+func (s *Service) written(ctx context.Context, req *request, body []byte) {
+	if s.opt.Written == nil {
+		return
+	}
+	raw, _ := data.Get(body, "/metadata/resourceVersion")
+	version, ok := data.Text(raw)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writtenWait)
+	defer cancel()
+	s.opt.Written(ctx, req.group, req.resource, string(version))
 }
 
 // outcome makes an answer a result.

@@ -41,6 +41,9 @@ type Options struct {
 	DecidedGroup string
 	// Timeout bounds a call whose context has no deadline. Default 30 s.
 	Timeout time.Duration
+	// Written returns when the gateway itself goes by what was written, so that whoever is answered may rely on it: a new
+	// password is good, a role taken away is gone. It is given a second at most. May be nil.
+	Written func(ctx context.Context, group, resource, version string)
 	// Cache bounds the watch-fed cache.
 	Cache CacheOptions
 }

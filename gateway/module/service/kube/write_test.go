@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -110,5 +111,27 @@ func TestWritesOfCaller(t *testing.T) {
 		if r := doAs(s, &exchange.User{Name: who}, everything, append(body, "create")...); r.Code != hostabi.Denied {
 			t.Errorf("%s: %+v", who, r)
 		}
+	}
+}
+
+// TestWritten: whoever has written is answered when the gateway goes by it, and whoever has read or failed at once.
+func TestWritten(t *testing.T) {
+	var told []string
+	code := http.StatusOK
+	s := start(t, Options{Written: func(_ context.Context, group, resource, version string) {
+		told = append(told, group+" "+resource+" "+version)
+	}}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(code)
+		fmt.Fprint(w, `{"kind":"Thing","metadata":{"name":"a","resourceVersion":"17"}}`)
+	}))
+	ask := func(operation string) {
+		do(s, hostabi.TagOperation, operation, hostabi.TagGroup, "x.io", hostabi.TagVersion, "v1", hostabi.TagResource, "things", hostabi.TagName, "a", hostabi.TagBody, `{}`)
+	}
+	ask("update")
+	ask("get")
+	code = http.StatusConflict
+	ask("update")
+	if len(told) != 1 || told[0] != "x.io things 17" {
+		t.Errorf("told %q", told)
 	}
 }
