@@ -21,8 +21,12 @@ func TestGrants(t *testing.T) {
 		HTTP: []string{"b"}, Hosts: []string{"c.io"},
 	}}
 	imports := [][2]string{
-		{hostabi.ModuleCore, "log"}, {hostabi.ModuleKube, "query"}, {hostabi.ModulePrometheus, "call"}, {hostabi.ModuleHTTP, "call"},
-		{hostabi.ModuleAccess, "call"}, {hostabi.ModuleAccounts, "call"},
+		{hostabi.ModuleCore, "log"},
+		{hostabi.ModuleKube, "query"},
+		{hostabi.ModulePrometheus, "call"},
+		{hostabi.ModuleHTTP, "call"},
+		{hostabi.ModuleAccess, "call"},
+		{hostabi.ModuleAccounts, "call"},
 	}
 	full := service.Grants{
 		Kube:       []service.KubeGrant{{Groups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},

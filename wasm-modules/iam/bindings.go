@@ -11,17 +11,22 @@ import (
 )
 
 // holders are the users that have a role at p, or that role, on the host: an array of {"u": user, "r": role}, oldest binding
-// first. Bindings of one user, as this API makes them, never enter the module; the others come last.
-func (c *call) holders(p place, role string) (guest.Data, error) {
-	page, err := c.r.Page(guest.Listing{Object: p.list(p.bindings), Query: "ascending=true"})
+// first. of are the users that are asked about, as Names has them; the zero Data is all. Bindings of one user, as this API
+// makes them, never enter the module; the others come last.
+func (c *call) holders(p place, role string, of guest.Data) (guest.Data, error) {
+	asked := guest.Listing{Object: p.list(p.bindings), Query: "ascending=true", Only: of}
+	if of != (guest.Data{}) {
+		asked.By = "/subjects/name"
+	}
+	if role != "" {
+		asked.Filters = []guest.Filter{{How: guest.Exact, Path: "/roleRef/name", Value: role}}
+	}
+	page, err := c.r.Page(asked)
 	if err != nil {
 		return guest.Data{}, err
 	}
 	defer page.Drop()
-	items := `[{"get":"/items"},`
-	if role != "" {
-		items += `{"where":{"at":"/roleRef/name","equals":` + guest.Quote(role) + `}},`
-	}
+	const items = `[{"get":"/items"},`
 	single, err := page.Transform(items + `{"where":[{"at":{"length":"/subjects"},"equals":1},{"at":"/subjects/0/kind","equals":"User"}]},` +
 		`{"map":{"object":{"u":"/subjects/0/name","r":"/roleRef/name"}}}]`)
 	if err != nil {

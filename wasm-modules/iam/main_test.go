@@ -30,6 +30,7 @@ var scenarios = []struct {
 	run  func(t *testing.T, b *bench)
 }{
 	{"users", usersAre},
+	{"many users", manyUsersAre},
 	{"no plain password", passwords},
 	{"create with a role", createWithRole},
 	{"update", updates},

@@ -17,7 +17,7 @@ func listMembers(l *level) func(*call) error {
 		if err != nil {
 			return err
 		}
-		holders, err := c.holders(p, c.r.Query().Get(l.role))
+		holders, err := c.holders(p, c.r.Query().Get(l.role), guest.Data{})
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,11 @@ func listUsers(c *call) error {
 	if err != nil {
 		return err
 	}
-	holders, err := c.holders(platform, "")
+	shown, err := page.Transform(`[{"get":"/items"},{"map":"/metadata/name"}]`)
+	if err != nil {
+		return err
+	}
+	holders, err := c.holders(platform, "", shown)
 	if err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func (c *call) membersAt(p place, role string) (guest.Data, error) {
 	if err := c.r.Demand(guest.Access{Verb: "list", Group: iamGroup, Resource: p.members, Place: p.where()}); err != nil {
 		return guest.Data{}, err
 	}
-	holders, err := c.holders(p, role)
+	holders, err := c.holders(p, role, guest.Data{})
 	if err != nil {
 		return guest.Data{}, err
 	}
