@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 	"go.uber.org/goleak"
@@ -424,4 +425,9 @@ func claimsOf(t *testing.T, text string) map[string]any {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// numeric is a time in seconds from now, as tokens have it.
+func numeric(seconds int) *jwt.NumericDate {
+	return jwt.NewNumericDate(time.Now().Add(time.Duration(seconds) * time.Second))
 }
