@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/posternhq/postern/config"
+	"github.com/posternhq/postern/gateway/idp"
 	"github.com/posternhq/postern/gateway/idp/types"
 )
 
@@ -61,5 +63,34 @@ func TestIdentityProvidersOfTheREADME(t *testing.T) {
 		if !seen[kind.Name] {
 			t.Errorf("there is no example of %s", kind.Name)
 		}
+	}
+}
+
+// TestReloadKeepsIdentityProviders: those whose entries are the same, with their connections; what cannot be used changes nothing.
+func TestReloadKeepsIdentityProviders(t *testing.T) {
+	c := newCluster(t)
+	with := func(before *config.Config, host string) *config.Config {
+		return changed(before, func(o *config.Config) {
+			o.Authentication.OAuthOptions.IdentityProviders = []config.IdentityProvider{{
+				Name: "corp", Type: "LDAPIdentityProvider",
+				Provider: map[string]any{"host": host, "userSearchBase": "dc=x", "loginAttribute": "uid"},
+			}}
+		})
+	}
+	first := with(c.configuration(t), "one.example")
+	g := run(t, first).ready()
+	set := func() *idp.Set { return g.long.current.Load().identities }
+	one := set()
+	if all := one.Providers(); len(all) != 1 || all[0].Name != "corp" || all[0].Pages {
+		t.Fatalf("%+v", all)
+	}
+	if err := g.Reload(t.Context(), with(changed(first, func(o *config.Config) { o.Postern.DrainTimeout = time.Second }), "one.example")); err != nil || set() != one {
+		t.Errorf("the same entry: %v, made anew: %v", err, set() != one)
+	}
+	if err := g.Reload(t.Context(), with(first, "http://one.example")); err == nil || !strings.Contains(err.Error(), "identityProviders[0].provider.host") || set() != one {
+		t.Errorf("a wrong entry: %v", err)
+	}
+	if err := g.Reload(t.Context(), with(first, "two.example")); err != nil || set() == one {
+		t.Errorf("another entry: %v, the old one goes on: %v", err, set() == one)
 	}
 }

@@ -256,9 +256,9 @@ func TestEndlessDirectory(t *testing.T) {
 			}
 			served.Go(func() {
 				defer c.Close()
-				// Intermediate responses to message 9, which nobody has sent.
-				message := []byte{0x30, 0x05, 0x02, 0x01, 0x09, 0x79, 0x00}
-				for data := []byte(strings.Repeat(string(message), 1000)); ; {
+				// Intermediate responses of 30,000 bytes to message 9, which nobody has sent.
+				message := "\x30\x82\x75\x3b" + "\x02\x01\x09" + "\x79\x82\x75\x34" + "\x81\x82\x75\x30" + strings.Repeat("x", 0x7530)
+				for data := []byte(message); ; {
 					if _, err := c.Write(data); err != nil {
 						return
 					}
