@@ -234,7 +234,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	locked := s.tries("locked", "")
 	f.add(locked, now)
 	f.add(locked, now)
-	for i := range failureShards*failureMost + 8000 {
+	for i := range failureShards*failureMost + 2000 {
 		f.add(s.tries(fmt.Sprint("user", i), ""), now)
 	}
 	total := 0
