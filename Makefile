@@ -90,7 +90,7 @@ test: deps lint race stack-test e2e ## everything: lint, race-detected unit test
 FUZZTIME ?= 20s
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
-	@for pkg in $$(grep -rl --include=*_test.go '^func Fuzz' config gateway hostabi | xargs -n1 dirname | sort -u); do \
+	@for pkg in $$(grep -rl --include=*_test.go '^func Fuzz' config gateway hostabi wasm-modules | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -h '^func Fuzz' $$pkg/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9]*\).*/\1/'); do \
 			echo "$$pkg $$f"; go test ./$$pkg -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) || exit 1; done; done
 
