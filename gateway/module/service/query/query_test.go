@@ -257,8 +257,8 @@ func TestListsOfKubernetes(t *testing.T) {
 func TestPagesFitTogether(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var rows []*Row
-	for i := range 500 {
-		rows = append(rows, &Row{Raw: []byte(`{}`), Name: fmt.Sprintf("u%d", i%300), Namespace: fmt.Sprint(i / 300), Created: int64(random.IntN(20))})
+	for i := range 120 {
+		rows = append(rows, &Row{Raw: []byte(`{}`), Name: fmt.Sprintf("u%d", i%70), Namespace: fmt.Sprint(i / 70), Created: int64(random.IntN(20))})
 	}
 	for _, order := range []string{"", "ascending=true", "sortBy=name", "sortBy=name&ascending=true"} {
 		q, err := ask(order, nil, nil)
@@ -267,7 +267,7 @@ func TestPagesFitTogether(t *testing.T) {
 		}
 		want := slices.Clone(rows)
 		slices.SortFunc(want, q.before)
-		for _, limit := range []int{1, 7, 100, 499, 500, 501} {
+		for _, limit := range []int{1, 7, 50, 119, 120, 121} {
 			random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 			var got []*Row
 			for page := 1; len(got) < len(rows); page++ {
@@ -276,7 +276,7 @@ func TestPagesFitTogether(t *testing.T) {
 					t.Fatal(err)
 				}
 				some, total, err := q.pick(t.Context(), rows)
-				if err != nil || total != 500 || len(some) == 0 {
+				if err != nil || total != 120 || len(some) == 0 {
 					t.Fatalf("?%s limit %d page %d: %d of %d, %v", order, limit, page, len(some), total, err)
 				}
 				got = append(got, some...)
