@@ -30,6 +30,11 @@ func (*Stage) Name() string { return name }
 // Serve decides and passes on or refuses.
 func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 	x.Decision = s.o.Authorizer.Authorize(x.User, &x.Info)
+	if x.Decision.Allowed {
+		if lacks := s.o.Authorizer.lacksToGive(x.User, &x.Info); lacks != "" {
+			x.Decision = exchange.Decision{Reason: lacks}
+		}
+	}
 	s.o.Metrics.count(x.Decision.Allowed)
 	if !x.Decision.Allowed {
 		s.refuse(x)
@@ -42,7 +47,7 @@ func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 // for the log and not for the client.
 func (s *Stage) refuse(x *exchange.Exchange) {
 	x.Handled = name
-	message, err := Forbidden(x.User, &x.Info), s.o.Authorizer.Synced()
+	message, err := s.message(x), s.o.Authorizer.Synced()
 	if err == nil {
 		status.Write(x, status.Forbidden, message)
 		return
@@ -51,11 +56,22 @@ func (s *Stage) refuse(x *exchange.Exchange) {
 	x.Reason = message + ": " + err.Error()
 }
 
+// message is what 403 says.
+func (s *Stage) message(x *exchange.Exchange) string {
+	text := Forbidden(x.User, &x.Info)
+	if s.o.Authorizer.Authorize(x.User, &x.Info).Allowed {
+		text += s.o.Authorizer.lacksToGive(x.User, &x.Info)
+	}
+	return text
+}
+
 // Explain says which binding of which role allows x, or what 403 would say.
 func (s *Stage) Explain(x *exchange.Exchange) exchange.Finding {
 	f := exchange.Finding{Stage: name, Verdict: exchange.Pass, Details: s.details(x)}
 	d := s.o.Authorizer.Authorize(x.User, &x.Info)
 	switch {
+	case d.Allowed && s.o.Authorizer.lacksToGive(x.User, &x.Info) != "":
+		f.Verdict, f.Code, f.Reason = exchange.Refuse, status.Forbidden.Code(), s.message(x)
 	case d.Allowed:
 		f.Reason = d.Why(x.User)
 	case d.Reason == reasonNoUser:
