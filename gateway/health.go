@@ -25,6 +25,7 @@ func (g *Gateway) readiness() []admin.Check {
 		}},
 		// Without keys nobody logs in; certificates, and reading without credentials, go on.
 		{Name: "keys", Test: func() error { return nil }, Note: g.long.keys.Problem},
+		{Name: "issuers", Test: func() error { return nil }, Note: g.long.issuersNote},
 		{Name: "users-and-roles", Test: g.long.platform.Synced},
 		{Name: "sessions", Test: g.long.sessions.Ready, Note: g.long.sessions.Note},
 		{Name: "modules", Test: g.modulesRead, Note: g.modulesNote},

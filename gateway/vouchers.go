@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/authn"
@@ -72,6 +73,17 @@ func issuerOptions(c *config.Config, i config.Issuer) (o oidc.Options, err error
 		return o, fmt.Errorf("cannot read the authorities of issuer %q: %w", i.URL, err)
 	}
 	return o, nil
+}
+
+// issuersNote names the issuers whose keys cannot be read: their users cannot come in, all others can.
+func (l *longLived) issuersNote() string {
+	var notes []string
+	for _, issuer := range l.current.Load().vouchers.issuers {
+		if err := issuer.Problem(); err != nil {
+			notes = append(notes, issuer.URL()+": "+err.Error())
+		}
+	}
+	return strings.Join(notes, "; ")
 }
 
 // closers close the issuers that other does not have.

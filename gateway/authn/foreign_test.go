@@ -209,3 +209,21 @@ func TestServiceAccounts(t *testing.T) {
 	o.Reviewer = nil
 	refused(t, ask(authn.New(o), "/api", "Authorization", "Bearer "+text), "cannot verify token")
 }
+
+func TestLookupOfServiceAccounts(t *testing.T) {
+	o := options(people())
+	o.Reviewer = review.New(&apiserver{}, nil)
+	u, err := authn.New(o).Lookup("system:serviceaccount:ns:builder")
+	if err != nil || !slices.Equal(u.Groups, []string{"system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated"}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	for _, name := range []string{"system:serviceaccount:ns", "system:serviceaccount::x", "system:serviceaccount:ns:", "ns:builder"} {
+		if u, err := authn.New(o).Lookup(name); err == nil {
+			t.Errorf("%s: %+v", name, u)
+		}
+	}
+	o.Reviewer = nil
+	if u, err := authn.New(o).Lookup("system:serviceaccount:ns:builder"); err == nil {
+		t.Errorf("where their tokens are not good: %+v", u)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/posternhq/postern/gateway/account"
+	"github.com/posternhq/postern/gateway/authn/review"
 	"github.com/posternhq/postern/gateway/exchange"
 )
 
@@ -30,11 +31,14 @@ func (s *Stage) mayHave(group string) bool {
 	return group != "" && !strings.HasPrefix(group, "system:") && !slices.Contains(s.o.ReservedGroups, group)
 }
 
-// Lookup is the user of that name as a request of theirs would have it, for `postern explain --as`. An error says why
+// Lookup is the user or service account of that name as a request of theirs would have it, for `postern explain --as`. An error says why
 // they could not log in.
 func (s *Stage) Lookup(name string) (*exchange.User, error) {
 	if name == anonymous.Name {
 		return anonymous, nil
+	}
+	if u := serviceAccount(name); u != nil && s.o.Reviewer != nil {
+		return u, nil
 	}
 	a := s.o.Users.Account(name)
 	if a == nil {
@@ -44,6 +48,15 @@ func (s *Stage) Lookup(name string) (*exchange.User, error) {
 		return nil, fmt.Errorf("cannot act as user %q in state %q: %w", name, a.State, errInactive)
 	}
 	return s.user(a, "", nil), nil
+}
+
+// serviceAccount is the user that kube-apiserver says a service account is; nil: that is no name of one.
+func serviceAccount(name string) *exchange.User {
+	namespace, account, ok := strings.Cut(strings.TrimPrefix(name, review.Prefix), ":")
+	if !ok || !strings.HasPrefix(name, review.Prefix) || namespace == "" || account == "" {
+		return nil
+	}
+	return &exchange.User{Name: name, Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, authenticated}}
 }
 
 // Explain says who asks: the user that was given, or who a request without credentials would be. It checks no password.

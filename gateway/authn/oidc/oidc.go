@@ -218,3 +218,10 @@ func (i *Issuer) secure(text string) error {
 
 // Same says whether o would make an issuer like this one.
 func (i *Issuer) Same(o Options) bool { return reflect.DeepEqual(i.o, o) }
+
+// Problem is why its keys could not be read the last time; nil: they could, or nobody has asked.
+func (i *Issuer) Problem() error {
+	i.keys.mu.Lock()
+	defer i.keys.mu.Unlock()
+	return i.keys.problem
+}

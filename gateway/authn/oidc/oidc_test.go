@@ -220,6 +220,9 @@ func TestAnIssuerThatDoesNotAnswer(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if err := i.Problem(); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("the problem is %v", err)
+	}
 	p.set(func() { p.down = false })
 	i.keys.mu.Lock()
 	i.keys.asked = time.Time{}
