@@ -1,6 +1,9 @@
 package config
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestRedisOptions(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -19,5 +22,17 @@ func TestRedisOptions(t *testing.T) {
 		if c.err == "" && (err != nil || got != c.want) || c.err != "" && (err == nil || err.Error() != c.err) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
+	}
+}
+
+func TestOptionsThatNobodyReads(t *testing.T) {
+	c := Default()
+	c.Cache = Cache{Type: "redis", Options: map[string]any{"Host": "redis", "port": 6379, "prefix": "x"}}
+	keys := []string{}
+	for _, p := range c.doubts() {
+		keys = append(keys, p.Key)
+	}
+	if !slices.Contains(keys, "cache.options.prefix") || slices.Contains(keys, "cache.options.Host") {
+		t.Errorf("doubts about %q", keys)
 	}
 }

@@ -109,13 +109,13 @@ func (c *Config) grantConflicts(fail func(key, message string)) {
 func (c *Config) doubts() []Problem {
 	var found []Problem
 	warn := func(key, message string) { found = append(found, Problem{Key: key, Message: message}) }
-	switch n := len(c.Authentication.JWTSecret); {
-	case n > 0 && n < minSecret:
+	if n := len(c.Authentication.JWTSecret); n > 0 && n < minSecret {
 		warn("authentication.jwtSecret", fmt.Sprintf("has %d bytes, HS256 wants at least %d", n, minSecret))
 	}
 	if c.Authorization.Mode == "AlwaysAllow" {
 		warn("authorization.mode", "AlwaysAllow: everybody may do everything")
 	}
+	c.cacheDoubts(warn)
 	if c.Monitoring.Endpoint == "" {
 		warn("monitoring.endpoint", "is empty: metrics are not served")
 	}

@@ -296,3 +296,37 @@ func TestReplicasShareKeys(t *testing.T) {
 		t.Errorf("the gateway of before: %d", code)
 	}
 }
+
+// TestGuessingIsThrottled: wrong passwords of a user, known or not, are 429 after a while, at once and for that user alone.
+func TestGuessingIsThrottled(t *testing.T) {
+	url, _ := startGateway(t, `authentication: {authenticateRateLimiterMaxTries: 3, authenticateRateLimiterDuration: 10m}`)
+	c := client(t)
+	login := func(user, password string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v1/namespaces/demo-shop/pods", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetBasicAuth(user, password)
+		resp, err := c.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("Retry-After")
+	}
+	until(t, "alice to be known", func() bool { code, _ := login("alice", userPassword(t, "alice")); return code == 200 })
+	for _, user := range []string{"bob", "nobody-of-that-name"} {
+		for i := range 5 {
+			code, after := login(user, "guess")
+			if i < 3 && code != 401 || i >= 3 && (code != 429 || after == "" || after == "0") {
+				t.Errorf("%s, guess %d: %d, Retry-After %q", user, i+1, code, after)
+			}
+		}
+	}
+	if code, _ := login("bob", userPassword(t, "bob")); code != 429 {
+		t.Errorf("the right password after too many wrong ones: %d", code)
+	}
+	if code, _ := login("alice", userPassword(t, "alice")); code != 200 {
+		t.Errorf("somebody else: %d", code)
+	}
+}
