@@ -85,7 +85,7 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	}
 	l.keeper.Follow(l.platform)
 	g.registry.MustRegister(l.platform)
-	l.logins = login.New(login.Options{Users: l.platform, Throttle: l.sessions, Recorder: l.keeper, Registerer: g.registry})
+	l.logins = login.New(login.Options{Users: l.platform, Ready: l.platform.UsersSynced, Throttle: l.sessions, Recorder: l.keeper, Registerer: g.registry})
 	if l.direct, err = kube.NewDirect(cluster); err != nil {
 		return nil, err
 	}

@@ -99,7 +99,7 @@ func (v *vouchers) closers(other *vouchers) (all []func()) {
 func (g *Gateway) authnOptions(c *config.Config, n *lasting) authn.Options {
 	l, own := g.long, c.Postern.Authentication
 	return authn.Options{
-		Users: l.platform, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open, Leave: oauth.Ours,
+		Users: l.platform, Ready: l.platform.UsersSynced, AllowAnonymous: c.Postern.Anonymous.Allow, Open: authz.Open, Leave: oauth.Ours,
 		Logins: l.logins, Keys: l.keys.Ring(), Sessions: l.sessions, Cache: l.tokens,
 		MaxAge:  c.Authentication.OAuthOptions.AccessTokenMaxAge,
 		Issuers: n.vouchers.issuers, Reviewer: n.vouchers.reviewer,

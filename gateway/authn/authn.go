@@ -47,6 +47,8 @@ type Sessions interface {
 // Options of the stage. They come from the section authentication of kubesphere.yaml and from postern.
 type Options struct {
 	Users account.Users // nil: nobody has an account
+	// Ready is nil once Users has everybody; until then a token of somebody whom it lacks may be good. May be nil.
+	Ready func() error
 	// AllowAnonymous lets requests without credentials pass as system:anonymous; else they are answered 401, except for
 	// paths that Open names. Open may be nil; it is there for the login itself.
 	AllowAnonymous bool
@@ -127,6 +129,7 @@ var (
 	errTooLong   = errors.New("credentials too long")
 	errNoAccount = errors.New("no such user")
 	errInactive  = errors.New("user is not active")
+	errNotReady  = errors.New("users have not been read yet")
 
 	errCertificateTime = errors.New("certificate is not valid any more, or not yet")
 	errCertificateName = errors.New("certificate without a name that it may have")
@@ -177,6 +180,8 @@ func (s *Stage) refuse(x *exchange.Exchange, err error) {
 		later(x, status.TooManyRequests, "too many logins at once, please try again", time.Second)
 	case errors.Is(err, review.ErrBusy):
 		later(x, status.TooManyRequests, "too many tokens at once, please try again", time.Second)
+	case errors.Is(err, errNotReady), errors.Is(err, login.ErrUnavailable):
+		later(x, status.ServiceUnavailable, "users are not known yet, please try again", time.Second)
 	case errors.Is(err, token.ErrNoKeys), errors.Is(err, oidc.ErrUnavailable), errors.Is(err, review.ErrUnavailable):
 		later(x, status.ServiceUnavailable, "tokens cannot be checked yet, please try again", time.Second)
 	default:

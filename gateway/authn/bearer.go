@@ -3,6 +3,7 @@ package authn
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -94,8 +95,11 @@ func verifyOwn(keys *token.Keys, key [sha256.Size]byte, text string) (*entry, er
 // admit remembers the token of e for this stage and the account as it is now, unless it may not pass any more.
 func (s *Stage) admit(e *entry) (*exchange.User, error) {
 	epoch := s.epoch() // before everything else: what ends from here on is looked at with the next request
+	ready := s.ready()
 	a := s.o.Users.Account(e.name)
 	switch {
+	case a == nil && ready != nil:
+		return nil, ready
 	case e.endless && s.o.MaxAge > 0:
 		return nil, errNoExpiry
 	case a == nil && e.method == Bearer:
@@ -118,6 +122,18 @@ func (s *Stage) admit(e *entry) (*exchange.User, error) {
 	}
 	s.o.Cache.put(&n)
 	return n.user, nil
+}
+
+// ready is nil once everybody who has an account is known. Until then nobody can tell a user who is gone, or disabled, from
+// one who has not been read.
+func (s *Stage) ready() error {
+	if s.o.Ready == nil {
+		return nil
+	}
+	if err := s.o.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", errNotReady, err)
+	}
+	return nil
 }
 
 func (s *Stage) epoch() uint64 {

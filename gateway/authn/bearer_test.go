@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/authn"
+	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/token"
 )
 
@@ -231,4 +233,45 @@ func TestReloads(t *testing.T) {
 	}
 	o.Keys.Set(gone)
 	refused(t, request(o, good), "cannot verify token")
+}
+
+// A gateway that has just started must not log out those whom it has not read yet, nor count their passwords as wrong.
+func TestUsersThatHaveNotBeenRead(t *testing.T) {
+	o := options(people())
+	u := o.Users.(*users)
+	alice := *u.Account("alice")
+	u.remove("alice")
+	read, count := false, &throttle{failed: map[string]int{}}
+	o.Ready = func() error {
+		if read {
+			return nil
+		}
+		return errors.New("not answered yet")
+	}
+	o.Logins = login.New(login.Options{Users: u, Ready: o.Ready, Throttle: count})
+	o.Certificates.Enabled = true
+	s := authn.New(o)
+	requests := map[string]func() answer{
+		"token":       func() answer { return ask(s, "/api", "Authorization", "Bearer "+issue(o.Keys, "alice", time.Hour)) },
+		"password":    func() answer { return ask(s, "/api", "Authorization", basicAuth("alice", "P@ss:word")) },
+		"certificate": func() answer { return over(s, shown(leaf("alice"), true), "") },
+	}
+	for name, request := range requests {
+		if a := request(); a.user != nil || a.resp.StatusCode() != 503 || len(a.resp.Header.Peek("Retry-After")) == 0 {
+			t.Errorf("%s before: %+v, %s", name, a.user, a.resp)
+		}
+	}
+	if len(count.failed) != 0 {
+		t.Errorf("counted %v", count.failed)
+	}
+	u.put(alice)
+	for name, request := range requests {
+		if a := request(); a.user == nil {
+			t.Errorf("%s of one who has been read: %s", name, a.reason)
+		}
+	}
+	u.remove("alice")
+	read = true
+	refused(t, requests["token"](), "no such user")
+	refused(t, requests["password"](), "wrong user name or password")
 }

@@ -42,7 +42,11 @@ func (s *Stage) certificate(x *exchange.Exchange) (*exchange.User, error) {
 		return nil, errCertificateTime
 	}
 	name := leaf.Subject.CommonName
+	ready := s.ready()
 	a := s.o.Users.Account(name)
+	if a == nil && ready != nil {
+		return nil, ready
+	}
 	if a != nil && a.State == account.Disabled {
 		return nil, errInactive
 	}

@@ -42,8 +42,9 @@ type Stores struct {
 	rules  *authz.Draft
 	feeds  []feed
 
-	accounts atomic.Pointer[account.Directory]
-	index    atomic.Pointer[snapshot]
+	accounts   atomic.Pointer[account.Directory]
+	usersShown atomic.Bool // accounts has had everybody
+	index      atomic.Pointer[snapshot]
 
 	dirty     chan struct{}
 	since     atomic.Int64 // of the oldest change that no snapshot has yet: nanoseconds since 1970; 0: there is none
@@ -121,6 +122,23 @@ func (p *Stores) ByProvider(provider, uid string) *account.Account {
 
 // UsersRead is closed once users have been read.
 func (p *Stores) UsersRead() <-chan struct{} { return p.feeds[0].first() }
+
+// UsersSynced is nil once users have been read and Account finds them; else an error that says why nobody can tell yet who
+// there is.
+func (p *Stores) UsersSynced() error {
+	if p.usersShown.Load() {
+		return nil
+	}
+	select {
+	case <-p.UsersRead():
+		p.swap()
+		p.usersShown.Store(true)
+		return nil
+	default:
+	}
+	_, _, _, err := p.feeds[0].state()
+	return notRead("users", err)
+}
 
 // Users is how many there are, as far as is known.
 func (p *Stores) Users() int { return p.users.len() }

@@ -470,3 +470,20 @@ func TestAwait(t *testing.T) {
 		t.Error("a version that never comes was reached")
 	}
 }
+
+// Before users have been read nobody can say that one does not exist.
+func TestUsersSynced(t *testing.T) {
+	s := newServer(t)
+	platform(s)
+	s.do(func() { s.down = true })
+	p, _ := start(t, s)
+	await(t, "the failure is told", func() bool {
+		err := p.UsersSynced()
+		return err != nil && strings.Contains(err.Error(), "not now")
+	})
+	s.do(func() { s.down = false })
+	await(t, "users are read", func() bool { return p.UsersSynced() == nil })
+	if p.Account("alice") == nil {
+		t.Error("users are said to have been read, and alice is missing")
+	}
+}

@@ -29,6 +29,9 @@ var (
 	ErrWrong    = errors.New("wrong user name or password")
 	ErrInactive = errors.New("user is not active")
 	ErrBusy     = errors.New("too many passwords are being checked")
+
+	// ErrUnavailable says that nobody can tell yet whose name it is. It is counted for nobody.
+	ErrUnavailable = errors.New("users have not been read yet")
 )
 
 // Throttled says that too many attempts have failed.
@@ -80,6 +83,7 @@ type Recorder interface{ Record(Record) }
 // Options of a Checker.
 type Options struct {
 	Users      account.Users         // nil: nobody has an account
+	Ready      func() error          // nil once Users has everybody; until then a name that it lacks is not a wrong one. May be nil
 	Throttle   Throttle              // nil: no limit
 	Recorder   Recorder              // nil: not recorded
 	Registerer prometheus.Registerer // nil: not counted
@@ -123,8 +127,8 @@ func (c *Checker) Known(name, password string) *account.Account {
 	return a
 }
 
-// Password says whose name and password these are. The error is ErrWrong, ErrInactive, ErrBusy or a *Throttled; or another
-// one if the provider cannot be asked. A password that is known to be right is not held up by failures of others.
+// Password says whose name and password these are. The error is ErrWrong, ErrInactive, ErrBusy, ErrUnavailable or a
+// *Throttled; or another one if the provider cannot be asked. A password that is known to be right is not held up by failures of others.
 func (c *Checker) Password(ctx context.Context, a Attempt) (*account.Account, error) {
 	if a.Name == "" || len(a.Name) > MaxName || len(a.Password) > MaxPassword {
 		return nil, ErrWrong
@@ -134,7 +138,11 @@ func (c *Checker) Password(ctx context.Context, a Attempt) (*account.Account, er
 	if a.Provider != "" {
 		return c.elsewhere(ctx, a)
 	}
+	ready := c.ready() // before the look: what is missing then is missing
 	found := c.find(a.Name)
+	if found == nil && ready != nil {
+		return nil, ready
+	}
 	key := c.key(a.Name, a.Password, c.usableHash(found))
 	if c.seen.has(&key, time.Now().UnixNano()) {
 		return admit(found)
@@ -160,6 +168,17 @@ func admit(found *account.Account) (*account.Account, error) {
 		return nil, ErrInactive
 	}
 	return found, nil
+}
+
+// ready is nil once everybody who has an account is known.
+func (c *Checker) ready() error {
+	if c.o.Ready == nil {
+		return nil
+	}
+	if err := c.o.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // find is the account of a name or e-mail. No name has an @.

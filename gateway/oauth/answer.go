@@ -65,6 +65,8 @@ func passwordFault(err error) *fault {
 		return &fault{status: 429, code: codeGrant, text: "too many failed logins, please try again later", retry: throttled.RetryAfter, cause: err}
 	case errors.Is(err, login.ErrBusy):
 		return &fault{status: 429, code: codeUnavailable, text: "too many logins at once, please try again", retry: time.Second, cause: err}
+	case errors.Is(err, login.ErrUnavailable):
+		return unavailable(err)
 	case errors.Is(err, login.ErrInactive):
 		return badGrant("this user may not log in", err)
 	case errors.Is(err, login.ErrWrong):

@@ -177,7 +177,11 @@ func (s *Stage) verify(text string, kind token.Kind) (*token.Claims, *fault) {
 
 // sessionOf is the session that a token is of, unless it has ended.
 func (s *Stage) sessionOf(claims *token.Claims, c *Client) (*granting, *fault) {
+	ready := s.ready()
 	a := s.accountOf(claims)
+	if a == nil && ready != nil {
+		return nil, unavailable(ready)
+	}
 	if a == nil {
 		return nil, badGrant("the token is not good any more", errNoUser)
 	}

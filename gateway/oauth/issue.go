@@ -130,6 +130,14 @@ func (s *Stage) accountOf(c *token.Claims) *account.Account {
 	return a
 }
 
+// ready is nil once everybody who has an account is known: until then an account that is missing may be there.
+func (s *Stage) ready() error {
+	if s.o.Ready == nil {
+		return nil
+	}
+	return s.o.Ready()
+}
+
 // idLife is how long an id token is good: it says that somebody has logged in just now.
 const idLife = time.Hour
 

@@ -57,6 +57,7 @@ type Provider struct {
 type Options struct {
 	Keys      *token.Ring // required
 	Users     account.Users
+	Ready     func() error // nil once Users has everybody; may be nil
 	Passwords Passwords
 	Sessions  Sessions
 	Visits    Visits         // nil: no provider has pages

@@ -102,7 +102,7 @@ func (s *Service) check(ctx context.Context, call *service.Call, args service.Ar
 		return refused(hostabi.Denied, http.StatusUnauthorized, err.Error())
 	case errors.Is(err, login.ErrInactive):
 		return refused(hostabi.Denied, http.StatusForbidden, err.Error())
-	case errors.Is(err, login.ErrBusy):
+	case errors.Is(err, login.ErrBusy), errors.Is(err, login.ErrUnavailable):
 		return refused(hostabi.Unavailable, http.StatusServiceUnavailable, err.Error())
 	}
 	return service.Broken(ctx, "the check of passwords", err)
