@@ -121,8 +121,13 @@ func TestTenantListsAllNamespaces(t *testing.T) {
 	allowed(t, c, "alice", "/api/v1/pods", 200)
 	allowed(t, c, "alice", "/apis/apps/v1/deployments", 200)
 	for _, args := range [][]string{
-		{"pods", "-A"}, {"pods", "-A", "--chunk-size", "2"}, {"pods", "-A", "--chunk-size", "1"}, {"deployments", "-A"},
-		{"pods", "-A", "-l", "app=web"}, {"pods", "-A", "--field-selector", "metadata.name=shell"}, {"pods", "-A", "--sort-by", "metadata.name"},
+		{"pods", "-A"},
+		{"pods", "-A", "--chunk-size", "2"},
+		{"pods", "-A", "--chunk-size", "1"},
+		{"deployments", "-A"},
+		{"pods", "-A", "-l", "app=web"},
+		{"pods", "-A", "--field-selector", "metadata.name=shell"},
+		{"pods", "-A", "--sort-by", "metadata.name"},
 	} {
 		all := names(t, "admin", args...)
 		if got, want := names(t, "gateway-alice", args...), ofAlice(all); !slices.Equal(got, want) || len(want) == 0 {
@@ -245,7 +250,7 @@ func TestInformerFollowsRights(t *testing.T) {
 	defer cancel()
 	holds := func(what string, want func(namespace string) bool) {
 		t.Helper()
-		until(t, what, func() bool {
+		within(t, time.Minute, what, func() bool {
 			got := store.ListKeys()
 			slices.Sort(got)
 			all := names(t, "admin", "pods", "-A")

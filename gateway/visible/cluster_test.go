@@ -19,10 +19,9 @@ import (
 
 // change is one event of a scripted cluster.
 type change struct {
-	version                        int
-	kind                           string // ADDED, MODIFIED, DELETED
-	resource, namespace, name, in_ string // in_ is the workspace label
-	pad                            string
+	version                              int
+	kind                                 string // ADDED, MODIFIED, DELETED
+	resource, namespace, name, workspace string // workspace is its label
 }
 
 func (c change) key() string { return c.namespace + "/" + c.name }
@@ -48,7 +47,7 @@ func (c *cluster) do(kind, resource, namespace, name, workspace string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := c.history[len(c.history)-1].version + 1
-	c.history = append(c.history, change{version: v, kind: kind, resource: resource, namespace: namespace, name: name, in_: workspace})
+	c.history = append(c.history, change{version: v, kind: kind, resource: resource, namespace: namespace, name: name, workspace: workspace})
 	close(c.moved)
 	c.moved = make(chan struct{})
 	return v
@@ -117,7 +116,7 @@ func matches(e change, path string, q url.Values) bool {
 	}
 	if l := q.Get("labelSelector"); strings.HasPrefix(l, workspaceLabel+" in (") {
 		list, _, _ := strings.Cut(strings.TrimPrefix(l, workspaceLabel+" in ("), ")")
-		return slices.Contains(strings.Split(list, ","), e.in_)
+		return slices.Contains(strings.Split(list, ","), e.workspace)
 	}
 	return true
 }
@@ -195,14 +194,14 @@ func (c *cluster) encode(accept string, all []change, version int, next string, 
 // encode is the object, or a Table's row.
 func (e change) encode(accept string) string {
 	labels := ""
-	if e.in_ != "" {
-		labels = fmt.Sprintf(`,"labels":{"a":"}\\\"]","%s":%q}`, workspaceLabel, e.in_)
+	if e.workspace != "" {
+		labels = fmt.Sprintf(`,"labels":{"a":"}\\\"]","%s":%q}`, workspaceLabel, e.workspace)
 	}
 	ns := ""
 	if e.namespace != "" {
 		ns = fmt.Sprintf(`,"namespace":%q`, e.namespace)
 	}
-	object := fmt.Sprintf(`{"kind":"X","apiVersion":"v1","metadata":{"name":%q%s,"resourceVersion":"%d"%s},"spec":{"metadata":{"namespace":"other"},"text":"[{\"%s"}}`, e.name, ns, e.version, labels, e.pad)
+	object := fmt.Sprintf(`{"kind":"X","apiVersion":"v1","metadata":{"name":%q%s,"resourceVersion":"%d"%s},"spec":{"metadata":{"namespace":"other"},"text":"[{\""}}`, e.name, ns, e.version, labels)
 	if strings.Contains(accept, "as=Table") {
 		return fmt.Sprintf(`{"cells":[%q,{"metadata":{"namespace":"x"}}],"object":%s}`, e.name, object)
 	}

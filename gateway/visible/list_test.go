@@ -167,7 +167,10 @@ func TestForgedTokens(t *testing.T) {
 	g := newGateway(t, On, inTwo...)
 	g.fill(2, "a", "a-b", "other")
 	for _, p := range []place{
-		{At: "other", Version: "103"}, {At: "", Continue: "MTAwIA"}, {At: "nowhere", Continue: "x"}, {At: "../../secrets", Version: "103"},
+		{At: "other", Version: "103"},
+		{At: "", Continue: "MTAwIA"},
+		{At: "nowhere", Continue: "x"},
+		{At: "../../secrets", Version: "103"},
 		{At: "a", Version: "103", Continue: "leak"},
 	} {
 		code, body := g.get(t, "/api/v1/pods?continue="+url.QueryEscape(p.encode()), "")
