@@ -1,7 +1,10 @@
 // Package account says what is known of the platform's users, and finds them.
 package account
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // States of an account. In the empty one nobody has looked at the user yet: they may not log in either.
 const (
@@ -17,6 +20,7 @@ type Account struct {
 	PasswordHash             string // bcrypt; anything else is no password that one could log in with
 	Groups                   []string
 	State                    string
+	Created                  time.Time // in whole seconds; zero: not known
 	// Provider is the identity provider that the user comes from, and ProviderUID who they are there; empty: from here.
 	Provider, ProviderUID string
 }

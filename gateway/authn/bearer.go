@@ -19,7 +19,12 @@ import (
 var (
 	errNoExpiry = errors.New("access token without exp")
 	errEnded    = errors.New("session has ended")
+	errAnother  = errors.New("token of a user of before who had that name")
 )
+
+// clockSkew is how far the clocks of kube-apiserver, which says when an account was made, and of whoever has signed a token
+// may differ.
+const clockSkew = 10 * time.Second
 
 // bearer says whose token it is. A user of ours must exist and not be disabled now, whatever was so when it was issued; one
 // who is locked for failed logins has not lost the sessions of before. The token's session becomes that of x.
@@ -106,6 +111,8 @@ func (s *Stage) admit(e *entry) (*exchange.User, error) {
 		return nil, errNoAccount
 	case a != nil && a.State == account.Disabled:
 		return nil, errInactive
+	case e.method == Bearer && !e.issued.IsZero() && e.issued.Add(clockSkew).Before(a.Created):
+		return nil, errAnother
 	case s.o.Sessions != nil && s.o.Sessions.Ended(e.name, e.session, e.issued):
 		return nil, errEnded
 	}

@@ -129,3 +129,18 @@ func (c *throttle) Failed(_ context.Context, user, _ string) {
 }
 
 func (c *throttle) Succeeded(context.Context, string, string) {}
+
+// Who is given the name of somebody who has left does not get their sessions with it.
+func TestNoTokenOfAUserOfBefore(t *testing.T) {
+	o := options(people())
+	u, text := o.Users.(*users), "Bearer "+issue(o.Keys, "alice", time.Hour)
+	s := authn.New(o)
+	a := *u.Account("alice")
+	for created, good := range map[time.Time]bool{time.Now().Add(-time.Hour): true, time.Now(): true, time.Now().Add(time.Minute): false} {
+		a.Created = created
+		u.put(a)
+		if got := ask(s, "/api", "Authorization", text); (got.user != nil) != good {
+			t.Errorf("made at %v: %+v, %s", created, got.user, got.reason)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"encoding/json"
+	"time"
 	"unique"
 
 	"github.com/posternhq/postern/gateway/account"
@@ -16,6 +17,7 @@ type object struct {
 		Namespace       string            `json:"namespace"`
 		UID             string            `json:"uid"`
 		ResourceVersion string            `json:"resourceVersion"`
+		Created         string            `json:"creationTimestamp"` // RFC 3339
 		Labels          map[string]string `json:"labels"`
 		Annotations     map[string]string `json:"annotations"`
 	} `json:"metadata"`
@@ -61,6 +63,7 @@ func userAccount(o *object) *account.Account {
 		PasswordHash: o.Spec.Password, Groups: o.Spec.Groups, State: o.Status.State,
 		Provider: o.Metadata.Labels[providerLabel], ProviderUID: o.Metadata.Labels[providerUIDLabel],
 	}
+	a.Created, _ = time.Parse(time.RFC3339, o.Metadata.Created) // kube-apiserver writes no other
 	if a.State == "" && (a.Hashed() || a.Provider != "") {
 		a.State = account.Active
 	}
