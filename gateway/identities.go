@@ -51,7 +51,7 @@ func (s *lasting) identitySet(l *longLived, c *config.Config) error {
 	if s.identities != nil && s.identities.Same(specs) {
 		return nil
 	}
-	set, err := idp.New(specs, idp.Options{Types: types.All, Users: l.platform, Accounts: identityAccounts{l.keeper}, Log: l.log})
+	set, err := idp.New(specs, idp.Options{Types: types.All, Users: l.platform, Accounts: identityAccounts{l.keeper}, Known: usersKnown(l.platform), Log: l.log})
 	var wrong *idp.SpecError
 	if errors.As(err, &wrong) {
 		return errors.New(identityProblem(wrong.Index, wrong.Err).String())
@@ -95,4 +95,15 @@ func (i identityAccounts) Create(ctx context.Context, u idp.NewUser) (*account.A
 // Regroup implements idp.Creator.
 func (i identityAccounts) Regroup(ctx context.Context, name string, change func([]string) []string) (*account.Account, error) {
 	return i.keeper.Regroup(ctx, name, change)
+}
+
+// usersKnown is the wait for users to be read.
+func usersKnown(p *kube.Stores) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-p.UsersRead():
+		case <-ctx.Done():
+		}
+		return p.UsersSynced()
+	}
 }

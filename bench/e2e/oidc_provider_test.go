@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLoginByAnotherPostern: one gateway is the OpenID provider of another. A browser begins at the second, logs in at the first, and
@@ -64,14 +65,24 @@ func TestLoginByAnotherPostern(t *testing.T) {
 			"client_id": {"app"}, "client_secret": {"the app's secret"},
 		}
 	}
-	until(t, "both gateways to have keys", func() bool {
+	until(t, "both gateways to have keys, users and roles", func() bool {
 		for i := range ports {
-			if code, _, _ := b.get(base(i) + "/oauth/keys"); code != http.StatusOK {
-				return false
+			for _, path := range []string{"/oauth/keys", "/api/v1/namespaces"} {
+				if code, _, _ := b.get(base(i) + path); code >= 500 {
+					return false
+				}
 			}
 		}
 		return true
 	})
+	b.user = "alice"
+	for range 4 { // not more often: failures count, and what has been read may not be shown for a moment
+		if code, _, _ := b.get(base(0) + "/oauth/userinfo"); code == http.StatusOK {
+			break
+		}
+		time.Sleep(time.Second)
+	}
+	b.user = ""
 	made := func() string {
 		return kubectl(t, "admin", "get", "users.iam.kubesphere.io", "-l", link, "-o", `jsonpath={range .items[*]}{.metadata.name} {.metadata.labels.iam\.kubesphere\.io/origin-uid};{end}`)
 	}

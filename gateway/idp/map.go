@@ -24,6 +24,9 @@ func (s *Set) account(ctx context.Context, e *entry, id Identity) (*account.Acco
 	if id.UID == "" || len(id.UID) > maxUID {
 		return nil, fmt.Errorf("cannot map an identity of %q: a UID of %d bytes: %w", e.Name, len(id.UID), ErrRefused)
 	}
+	if err := s.known(ctx); err != nil {
+		return nil, err
+	}
 	uid := label(id.UID)
 	if a := s.o.Users.ByProvider(e.Name, uid); a != nil && !e.regroups(a, id) {
 		return a, nil
@@ -42,6 +45,19 @@ func (s *Set) account(ctx context.Context, e *entry, id Identity) (*account.Acco
 	case <-ctx.Done():
 		return nil, fmt.Errorf("cannot wait for the account of an identity of %q: %w", e.Name, ctx.Err())
 	}
+}
+
+// known waits a while for users to be read.
+func (s *Set) known(ctx context.Context) error {
+	if s.o.Known == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, createWait)
+	defer cancel()
+	if err := s.o.Known(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 // link makes the account of id, or brings the groups of the one there is up to date.

@@ -52,7 +52,10 @@ type Options struct {
 	Types    []Type
 	Users    account.Users
 	Accounts Creator
-	Log      zerolog.Logger // says what was done to accounts, and why nothing was
+	// Known returns when Users knows everybody, or with an error when ctx ends: whom nobody knows yet would be made a second
+	// time. nil: at once.
+	Known func(ctx context.Context) error
+	Log   zerolog.Logger // says what was done to accounts, and why nothing was
 }
 
 // Set is the identity providers of one configuration. It is safe for concurrent use.

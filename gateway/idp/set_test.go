@@ -1,6 +1,7 @@
 package idp
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"reflect"
@@ -89,6 +90,33 @@ func TestMapLookup(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	linked := p.add(&account.Account{Name: "a.lovelace", Provider: "corp", ProviderUID: "1", State: account.Active})
+	if a, err := s.Map(t.Context(), "corp", Identity{UID: "1", Name: "ada"}); err != nil || a != linked {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestMapBeforeUsersAreRead: who is not known yet is not made a second time.
+func TestMapBeforeUsersAreRead(t *testing.T) {
+	p := &platform{}
+	read := make(chan struct{})
+	s, err := New([]Spec{corp()}, Options{Types: testTypes, Users: p, Accounts: p, Known: func(ctx context.Context) error {
+		select {
+		case <-read:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if a, err := s.Map(ctx, "corp", Identity{UID: "1", Name: "ada"}); !errors.Is(err, ErrUnavailable) || a != nil || p.created != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+	linked := p.add(&account.Account{Name: "countess", Provider: "corp", ProviderUID: "1"})
+	close(read)
 	if a, err := s.Map(t.Context(), "corp", Identity{UID: "1", Name: "ada"}); err != nil || a != linked {
 		t.Errorf("%+v, %v", a, err)
 	}
