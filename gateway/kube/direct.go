@@ -57,9 +57,6 @@ func (d *Direct) Delete(ctx context.Context, path string) error {
 // Exists says whether err is kube-apiserver's word that an object of that name is there already.
 func Exists(err error) bool { return answers(err, http.StatusConflict) }
 
-// Invalid says whether err is kube-apiserver's word that an object is not valid.
-func Invalid(err error) bool { return answers(err, http.StatusUnprocessableEntity) }
-
 // do sends one request; it has writeTimeout, and an answer of at most maxObject.
 func (d *Direct) do(ctx context.Context, r call, body, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)

@@ -48,7 +48,7 @@ func TestDirect(t *testing.T) {
 	if err := d.Delete(ctx, "/x/a"); err != nil || got != "DELETE /x/a  " {
 		t.Errorf("sent %q: %v", got, err)
 	}
-	for status, says := range map[int]func(error) bool{404: kube.Missing, 409: kube.Exists, 422: kube.Invalid} {
+	for status, says := range map[int]func(error) bool{404: kube.Missing, 409: kube.Exists} {
 		code, answer = status, `{"kind":"Status","message":"no such luck"}`
 		err := d.Create(ctx, "/x", object, nil)
 		if !says(err) || !strings.Contains(err.Error(), "cannot create /x") || !strings.Contains(err.Error(), "no such luck") {

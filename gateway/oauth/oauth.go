@@ -184,9 +184,6 @@ func Ours(path string) bool {
 	return strings.HasPrefix(path, prefix)
 }
 
-// Open says whether path is open to everybody beyond /oauth/*.
-func Open(path string) bool { return path == rootDiscovery }
-
 // Serve answers the endpoints.
 func (s *Stage) Serve(x *exchange.Exchange, next exchange.Handler) {
 	r, provider := s.find(x.Info.Path)
