@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -100,10 +101,11 @@ func (c *cluster) put(path string, o map[string]any) {
 func (c *cluster) store(path string, o map[string]any) {
 	c.version++
 	meta, _ := o["metadata"].(map[string]any)
+	meta = maps.Clone(meta)
 	if meta == nil {
 		meta = map[string]any{}
-		o["metadata"] = meta
 	}
+	o["metadata"] = meta
 	meta["resourceVersion"] = strconv.Itoa(c.version)
 	if meta["creationTimestamp"] == nil {
 		meta["creationTimestamp"] = time.Now().UTC().Format(time.RFC3339)
@@ -174,15 +176,16 @@ func (c *cluster) list(r *http.Request, answer func(int, any)) {
 	answer(200, map[string]any{"metadata": map[string]any{"continue": next}, "items": items})
 }
 
-// merge is a merge patch (RFC 7396) without deletions.
+// merge is a merge patch (RFC 7396) without deletions. It changes neither: who has read an object keeps what it was.
 func merge(base, over map[string]any) map[string]any {
+	merged := maps.Clone(base)
 	for key, value := range over {
 		inner, ok1 := base[key].(map[string]any)
 		outer, ok2 := value.(map[string]any)
 		if ok1 && ok2 {
 			value = merge(inner, outer)
 		}
-		base[key] = value
+		merged[key] = value
 	}
-	return base
+	return merged
 }

@@ -74,6 +74,8 @@ func TestFirstAdmin(t *testing.T) {
 	start(t, c, admin)
 	close(c.read)
 	await(t, "the password to be shown", func() bool { mu.Lock(); defer mu.Unlock(); return len(shown) > 0 })
+	mu.Lock()
+	defer mu.Unlock()
 	if len(shown) != 2 || shown[0] != "root" || !fits(c.Account("root").PasswordHash, shown[1]) || c.Account("root").State != "Active" {
 		t.Errorf("shown %q, stored %+v", shown, c.Account("root"))
 	}
