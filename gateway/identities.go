@@ -9,9 +9,9 @@ import (
 	"github.com/posternhq/postern/gateway/account"
 	"github.com/posternhq/postern/gateway/idp"
 	"github.com/posternhq/postern/gateway/idp/types"
-	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/login"
+	"github.com/posternhq/postern/gateway/users"
 )
 
 // identitySpecs are the identity providers of c.
@@ -51,7 +51,7 @@ func (s *lasting) identitySet(l *longLived, c *config.Config) error {
 	if s.identities != nil && s.identities.Same(specs) {
 		return nil
 	}
-	set, err := idp.New(specs, idp.Options{Types: types.All, Users: l.platform, Accounts: identityAccounts{l.keeper}, Known: usersKnown(l.platform), Log: l.log})
+	set, err := idp.New(specs, idp.Options{Types: types.All, Users: l.platform, Accounts: identityAccounts{l.users}, Known: usersKnown(l.platform), Log: l.log})
 	var wrong *idp.SpecError
 	if errors.As(err, &wrong) {
 		return errors.New(identityProblem(wrong.Index, wrong.Err).String())
@@ -77,13 +77,13 @@ func (d directory) Login(ctx context.Context, provider, name, password string) (
 }
 
 // identityAccounts make accounts for identities.
-type identityAccounts struct{ keeper *keeper.Keeper }
+type identityAccounts struct{ users *users.Writer }
 
 var _ idp.Creator = identityAccounts{}
 
 // Create implements idp.Creator.
 func (i identityAccounts) Create(ctx context.Context, u idp.NewUser) (*account.Account, error) {
-	a, err := i.keeper.Create(ctx, keeper.NewUser{
+	a, err := i.users.Create(ctx, users.NewUser{
 		Name: u.Name, Email: u.Email, DisplayName: u.DisplayName, Groups: u.Groups, Provider: u.Provider, ProviderUID: u.UID,
 	})
 	if kube.Exists(err) {
@@ -94,7 +94,7 @@ func (i identityAccounts) Create(ctx context.Context, u idp.NewUser) (*account.A
 
 // Regroup implements idp.Creator.
 func (i identityAccounts) Regroup(ctx context.Context, name string, change func([]string) []string) (*account.Account, error) {
-	return i.keeper.Regroup(ctx, name, change)
+	return i.users.Regroup(ctx, name, change)
 }
 
 // usersKnown is the wait for users to be read.

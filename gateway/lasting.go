@@ -7,12 +7,12 @@ import (
 	"github.com/posternhq/postern/gateway/authz"
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/idp"
-	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kubeproxy"
 	"github.com/posternhq/postern/gateway/limit"
 	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/session"
 	"github.com/posternhq/postern/gateway/token/shared"
+	"github.com/posternhq/postern/gateway/users"
 )
 
 // lasting is what one configuration takes over from the one before, as far as its settings are the same: connections and
@@ -30,7 +30,7 @@ type lasting struct {
 	signers    *signers          // each configuration's own: keys are read again with it
 	pulls      *pulls
 	sessions   session.Settings // of the one store
-	history    keeper.History   // of logins
+	history    users.History    // of logins
 	keys       shared.Settings  // of tokens
 	identities *idp.Set
 	logins     *login.Checker // with the directories among identities
@@ -85,7 +85,7 @@ func (l *longLived) use(n *lasting) {
 	l.retired = append(l.retired, old.closers(n)...)
 	l.engine.SetServices(n.services.forModules())
 	l.sessions.Configure(n.sessions)
-	l.keeper.SetHistory(n.history)
+	l.users.SetHistory(n.history)
 	l.keys.Configure(n.keys)
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/posternhq/postern/gateway/exchange"
 	"github.com/posternhq/postern/gateway/filter"
 	"github.com/posternhq/postern/gateway/filter/kinds"
-	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/login"
 	"github.com/posternhq/postern/gateway/module"
@@ -28,6 +27,7 @@ import (
 	"github.com/posternhq/postern/gateway/observe"
 	"github.com/posternhq/postern/gateway/session"
 	"github.com/posternhq/postern/gateway/token/shared"
+	"github.com/posternhq/postern/gateway/users"
 	"github.com/posternhq/postern/gateway/visible"
 )
 
@@ -36,7 +36,7 @@ type longLived struct {
 	log      zerolog.Logger
 	cluster  *rest.Config
 	platform *kube.Stores
-	keeper   *keeper.Keeper
+	users    *users.Writer
 	observe  *observe.Stage
 	engine   *module.Engine
 	modules  *manager.Manager
@@ -75,36 +75,53 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	}
 	l.sessions = session.New(session.Options{Log: g.log, Metrics: session.NewMetrics(g.registry)})
 	l.current.Store(new(lasting))
-	if l.keeper, err = keeper.New(keeper.Options{
-		Config: cluster, Admin: firstAdmin(c, g.log), History: history(c), Log: g.log, Registry: g.registry,
-	}); err != nil {
-		return nil, fmt.Errorf("cannot look after users: %w", err)
-	}
-	if l.platform, err = kube.New(kube.Options{Config: cluster, Log: g.log, Plain: l.keeper.Plain}); err != nil {
-		return nil, fmt.Errorf("cannot watch users and roles: %w", err)
-	}
-	l.keeper.Follow(l.platform)
-	g.registry.MustRegister(l.platform)
-	l.logins = login.New(login.Options{Users: l.platform, Ready: l.platform.UsersSynced, Throttle: l.sessions, Recorder: l.keeper, Registerer: g.registry})
-	if l.direct, err = kube.NewDirect(cluster); err != nil {
+	if err := l.knowUsers(c, g); err != nil {
 		return nil, err
 	}
-	l.keys, l.tokens = shared.New(shared.Options{Cluster: l.direct, Namespace: c.Postern.Namespace, Log: g.log}), new(authn.Cache)
+	if err := l.loadModules(ctx, c, g); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// knowUsers makes what knows users: the platform's state, their passwords, and the keys of their tokens.
+func (l *longLived) knowUsers(c *config.Config, g *Gateway) (err error) {
+	if l.users, err = users.New(users.Options{
+		Config: l.cluster, Admin: firstAdmin(c, g.log), History: history(c), Log: g.log, Registry: g.registry,
+	}); err != nil {
+		return fmt.Errorf("cannot look after users: %w", err)
+	}
+	if l.platform, err = kube.New(kube.Options{Config: l.cluster, Log: g.log, Plain: l.users.Plain}); err != nil {
+		return fmt.Errorf("cannot watch users and roles: %w", err)
+	}
+	l.users.Follow(l.platform)
+	g.registry.MustRegister(l.platform)
+	l.logins = login.New(login.Options{Users: l.platform, Ready: l.platform.UsersSynced, Throttle: l.sessions, Recorder: l.users, Registerer: g.registry})
+	if l.direct, err = kube.NewDirect(l.cluster); err != nil {
+		return err
+	}
+	l.keys = shared.New(shared.Options{Cluster: l.direct, Namespace: c.Postern.Namespace, Log: g.log})
+	l.tokens = new(authn.Cache)
+	return nil
+}
+
+// loadModules makes what runs modules and filters, and what brings modules here.
+func (l *longLived) loadModules(ctx context.Context, c *config.Config, g *Gateway) error {
 	signers, err := readSigners(c)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	cache, err := cacheDir(c.Postern.Modules.CacheDir)
 	if err != nil {
 		if c.Postern.Modules.CacheDir != "" {
-			return nil, err
+			return err
 		}
 		g.log.Warn().Err(err).Msg("modules are compiled at each start: set postern.modules.cacheDir")
 	}
 	if l.engine, err = module.NewEngine(ctx, module.Options{
 		CacheDir: cache, CacheSize: int64(c.Postern.Modules.CacheSize), Compile: g.opts.Compile, Log: g.log,
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	l.filters = &filter.Options{
 		Kinds: kinds.All, Metrics: filter.NewMetrics(g.registry),
@@ -121,18 +138,18 @@ func newLongLived(ctx context.Context, g *Gateway) (*longLived, error) {
 	l.puller = newPuller(l.modules.Set, kept, g.log)
 	if c.Postern.Modules.Resources.Enabled {
 		if l.wanted, err = followResources(l, c, kept, g.log); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // run works until ctx has ended: it keeps modules loaded and, unless nobody will be asked for, users and roles read.
-func (l *longLived) run(ctx context.Context, users bool) error {
+func (l *longLived) run(ctx context.Context, follow bool) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if users {
+	if follow {
 		group.Go(func() error { return l.platform.Run(ctx) })
-		group.Go(func() error { return l.keeper.Run(ctx) })
+		group.Go(func() error { return l.users.Run(ctx) })
 		group.Go(func() error { l.keys.Run(ctx); return nil })
 		if l.wanted != nil {
 			group.Go(func() error { return l.wanted.Run(ctx) })

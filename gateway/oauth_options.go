@@ -15,7 +15,7 @@ func (g *Gateway) oauthOptions(c *config.Config, n *lasting) oauth.Options {
 	l, o := g.long, c.Authentication.OAuthOptions
 	return oauth.Options{
 		Keys: l.keys.Ring(), Users: l.platform, Ready: l.platform.UsersSynced, Passwords: n.logins, Sessions: l.sessions, Metrics: l.oauth,
-		Visits: n.identities.Visits(), Providers: oauthProviders(n.identities), Recorder: l.keeper,
+		Visits: n.identities.Visits(), Providers: oauthProviders(n.identities), Recorder: l.users,
 		Issuer: o.Issuer, Clients: oauthClients(c), MaxAge: o.AccessTokenMaxAge, Inactivity: o.AccessTokenInactivityTimeout,
 		MultipleLogin: c.Authentication.MultipleLogin, Implicit: c.Postern.OAuth.Implicit, BareCallback: c.Postern.OAuth.CallbackWithoutState,
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/posternhq/postern/config"
 	"github.com/posternhq/postern/gateway/exchange"
-	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/module"
 	"github.com/posternhq/postern/gateway/module/service/access"
 	"github.com/posternhq/postern/gateway/module/service/accounts"
@@ -19,6 +18,7 @@ import (
 	kubeservice "github.com/posternhq/postern/gateway/module/service/kube"
 	"github.com/posternhq/postern/gateway/module/service/prometheus"
 	"github.com/posternhq/postern/gateway/module/service/query"
+	"github.com/posternhq/postern/gateway/users"
 )
 
 // serviceSet is what modules reach, with the settings each was made from: it is made anew only when those change.
@@ -57,7 +57,7 @@ func (s *serviceSet) follow(l *longLived, c *config.Config) error {
 	}
 	if s.access == nil {
 		s.access = newAccess(l)
-		s.accounts = accounts.New(accounts.Options{Checker: l.logins, Sessions: l.sessions, Hash: keeper.Hash})
+		s.accounts = accounts.New(accounts.Options{Checker: l.logins, Sessions: l.sessions, Hash: users.Hash})
 	}
 	if endpoint := c.Monitoring.Endpoint; s.endpoint != endpoint {
 		s.endpoint, s.prometheus = endpoint, nil

@@ -1,4 +1,4 @@
-package keeper
+package users
 
 import (
 	"context"
@@ -18,15 +18,15 @@ const (
 
 // sweep deletes login records that are not kept, now and then until ctx ends. Replicas begin at different times; what one
 // has deleted is gone for the others.
-func (k *Keeper) sweep(ctx context.Context) {
+func (w *Writer) sweep(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(sweepEvery/2 + rand.N(sweepEvery)):
 		}
-		if err := k.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil && !kube.Missing(err) {
-			k.o.Log.Warn().Err(err).Msg("cannot delete old login records")
+		if err := w.Sweep(ctx, time.Now()); err != nil && ctx.Err() == nil && !kube.Missing(err) {
+			w.o.Log.Warn().Err(err).Msg("cannot delete old login records")
 		}
 	}
 }
@@ -46,13 +46,13 @@ type recordList struct {
 // Sweep deletes the records that are too old at now, and those of a user beyond the number that is kept. It remembers one
 // page, and a count: our records of one user stand together, the newest first. Of those that somebody else has written, in
 // any order, the age alone decides.
-func (k *Keeper) Sweep(ctx context.Context, now time.Time) error {
-	keep := *k.history.keep.Load()
+func (w *Writer) Sweep(ctx context.Context, now time.Time) error {
+	keep := *w.history.keep.Load()
 	query := url.Values{"limit": {strconv.Itoa(sweepPage)}}
 	run, count := "", 0
 	for {
 		var page recordList
-		if err := k.kube.Get(ctx, records, query, &page); err != nil {
+		if err := w.kube.Get(ctx, records, query, &page); err != nil {
 			return err
 		}
 		for _, r := range page.Items {
@@ -68,10 +68,10 @@ func (k *Keeper) Sweep(ctx context.Context, now time.Time) error {
 			if !old && (keep.Entries == 0 || count <= keep.Entries) {
 				continue
 			}
-			if err := k.kube.Delete(ctx, records+"/"+url.PathEscape(m.Name)); err != nil && !kube.Missing(err) {
+			if err := w.kube.Delete(ctx, records+"/"+url.PathEscape(m.Name)); err != nil && !kube.Missing(err) {
 				return err
 			}
-			k.metrics.deleted.Inc()
+			w.metrics.deleted.Inc()
 		}
 		if page.Metadata.Continue == "" {
 			return nil

@@ -1,4 +1,4 @@
-package keeper
+package users
 
 import (
 	"context"
@@ -22,11 +22,11 @@ type regrouping struct {
 }
 
 // Regroup changes the groups of a user as change says of those that are stored, and returns when the store knows the account so.
-func (k *Keeper) Regroup(ctx context.Context, name string, change func(has []string) []string) (*account.Account, error) {
+func (w *Writer) Regroup(ctx context.Context, name string, change func(has []string) []string) (*account.Account, error) {
 	for try := 1; ; try++ {
-		groups, err := k.regroup(ctx, name, change)
+		groups, err := w.regroup(ctx, name, change)
 		if err == nil {
-			return k.hear(ctx, name, func(a *account.Account) bool { return slices.Equal(a.Groups, groups) })
+			return w.hear(ctx, name, func(a *account.Account) bool { return slices.Equal(a.Groups, groups) })
 		}
 		if try == regroupTries || !kube.Conflict(err) {
 			return nil, fmt.Errorf("cannot change the groups of user %q: %w", name, err)
@@ -34,9 +34,9 @@ func (k *Keeper) Regroup(ctx context.Context, name string, change func(has []str
 	}
 }
 
-func (k *Keeper) regroup(ctx context.Context, name string, change func([]string) []string) ([]string, error) {
+func (w *Writer) regroup(ctx context.Context, name string, change func([]string) []string) ([]string, error) {
 	var is user
-	if err := k.kube.Get(ctx, users+"/"+name, nil, &is); err != nil {
+	if err := w.kube.Get(ctx, userPath+"/"+name, nil, &is); err != nil {
 		return nil, err
 	}
 	groups := append([]string{}, change(slices.Clone(is.Spec.Groups))...)
@@ -45,15 +45,15 @@ func (k *Keeper) regroup(ctx context.Context, name string, change func([]string)
 	}
 	patch := regrouping{Metadata: meta{ResourceVersion: is.Metadata.ResourceVersion}}
 	patch.Spec.Groups = groups
-	return groups, k.kube.Patch(ctx, users+"/"+name, kube.MergePatch, nil, patch, nil)
+	return groups, w.kube.Patch(ctx, userPath+"/"+name, kube.MergePatch, nil, patch, nil)
 }
 
 // hear waits until the store has the account as it should be.
-func (k *Keeper) hear(ctx context.Context, name string, as func(*account.Account) bool) (*account.Account, error) {
+func (w *Writer) hear(ctx context.Context, name string, as func(*account.Account) bool) (*account.Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, known)
 	defer cancel()
 	for {
-		if a := k.o.Store.Account(name); a != nil && as(a) {
+		if a := w.o.Store.Account(name); a != nil && as(a) {
 			return a, nil
 		}
 		select {

@@ -1,4 +1,4 @@
-package keeper
+package users
 
 import (
 	"context"
@@ -28,8 +28,8 @@ type stored struct{ version, password string }
 func (p *plain) init() { p.waiting, p.more = map[string]stored{}, make(chan struct{}, 1) }
 
 // Plain takes note of a user whose stored password is no hash. It does not block.
-func (k *Keeper) Plain(name, version, password string) {
-	p := &k.plain
+func (w *Writer) Plain(name, version, password string) {
+	p := &w.plain
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.waiting[name]; !known && len(p.waiting) >= maxPlain {
@@ -56,44 +56,44 @@ const again = 5 * time.Second
 
 // hashPlain hashes what is found until ctx ends. Of several replicas that hash the same password one is first, and the
 // others' versions are old by then.
-func (k *Keeper) hashPlain(ctx context.Context) {
+func (w *Writer) hashPlain(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.plain.more:
+		case <-w.plain.more:
 		}
-		for name, s := range k.plain.take() {
-			err := k.hashOne(ctx, name, s)
+		for name, s := range w.plain.take() {
+			err := w.hashOne(ctx, name, s)
 			switch {
 			case err == nil:
-				k.metrics.hashed.Inc()
-				k.o.Log.Info().Str("user", name).Msg("a password that was stored as plain text was hashed")
+				w.metrics.hashed.Inc()
+				w.o.Log.Info().Str("user", name).Msg("a password that was stored as plain text was hashed")
 			case ctx.Err() != nil:
 				return
 			case kube.Conflict(err) || kube.Missing(err): // somebody was faster
 			default:
-				k.o.Log.Warn().Err(err).Str("user", name).Msg("cannot hash a password that was stored as plain text; the user cannot log in")
-				k.later(ctx, name, s)
+				w.o.Log.Warn().Err(err).Str("user", name).Msg("cannot hash a password that was stored as plain text; the user cannot log in")
+				w.later(ctx, name, s)
 			}
 		}
 	}
 }
 
 // later tries again what failed, unless something newer has come.
-func (k *Keeper) later(ctx context.Context, name string, s stored) {
+func (w *Writer) later(ctx context.Context, name string, s stored) {
 	time.AfterFunc(again, func() {
-		k.plain.mu.Lock()
-		_, newer := k.plain.waiting[name]
-		k.plain.mu.Unlock()
+		w.plain.mu.Lock()
+		_, newer := w.plain.waiting[name]
+		w.plain.mu.Unlock()
 		if ctx.Err() == nil && !newer {
-			k.Plain(name, s.version, s.password)
+			w.Plain(name, s.version, s.password)
 		}
 	})
 }
 
 // hashOne replaces a password by its hash. A user in no state yet becomes active, as after KubeSphere's controller.
-func (k *Keeper) hashOne(ctx context.Context, name string, s stored) error {
+func (w *Writer) hashOne(ctx context.Context, name string, s stored) error {
 	hash, err := Hash(ctx, s.password)
 	if err != nil {
 		return err
@@ -102,8 +102,8 @@ func (k *Keeper) hashOne(ctx context.Context, name string, s stored) error {
 		Metadata: meta{ResourceVersion: s.version, Annotations: map[string]string{changedAt: time.Now().UTC().Format(time.RFC3339)}},
 		Spec:     userSpec{Password: hash},
 	}
-	if a := k.o.Store.Account(name); a == nil || a.State == "" {
+	if a := w.o.Store.Account(name); a == nil || a.State == "" {
 		patch.Status.State = account.Active
 	}
-	return k.kube.Patch(ctx, users+"/"+name, kube.MergePatch, nil, patch, nil)
+	return w.kube.Patch(ctx, userPath+"/"+name, kube.MergePatch, nil, patch, nil)
 }

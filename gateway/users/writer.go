@@ -1,6 +1,6 @@
-// Package keeper writes what the gateway itself has to say of users: it makes the first administrator, hashes passwords
+// Package users writes what the gateway itself has to say of users: it makes the first administrator, hashes passwords
 // that somebody stored as plain text, makes users who come from an identity provider, and keeps the history of logins.
-package keeper
+package users
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	group = "/apis/iam.kubesphere.io/v1alpha2/"
-	users = group + "users"
+	group    = "/apis/iam.kubesphere.io/v1alpha2/"
+	userPath = group + "users"
 )
 
 // Labels and annotations of users, login records and bindings that clients of KubeSphere know.
@@ -37,7 +37,7 @@ type Store interface {
 	Users() int
 }
 
-// Options of a Keeper.
+// Options of a Writer.
 type Options struct {
 	Config   *rest.Config
 	Store    Store
@@ -47,8 +47,8 @@ type Options struct {
 	Registry prometheus.Registerer // nil: not counted
 }
 
-// Keeper does its work while Run runs. Several replicas may each have one: what they do twice has the same outcome.
-type Keeper struct {
+// Writer does its work while Run runs. Several replicas may each have one: what they do twice has the same outcome.
+type Writer struct {
 	o       Options
 	kube    *kube.Direct
 	plain   plain
@@ -56,30 +56,30 @@ type Keeper struct {
 	metrics *metrics
 }
 
-// New makes a keeper that asks nobody before Run.
-func New(o Options) (*Keeper, error) {
+// New makes a writer that asks nobody before Run.
+func New(o Options) (*Writer, error) {
 	direct, err := kube.NewDirect(o.Config)
 	if err != nil {
 		return nil, err
 	}
-	k := &Keeper{o: o, kube: direct, metrics: newMetrics(o.Registry)}
-	k.plain.init()
-	k.history.init(o.History)
-	return k, nil
+	w := &Writer{o: o, kube: direct, metrics: newMetrics(o.Registry)}
+	w.plain.init()
+	w.history.init(o.History)
+	return w, nil
 }
 
-// Follow has the keeper go by another store than that of its options, before Run.
-func (k *Keeper) Follow(s Store) { k.o.Store = s }
+// Follow has the writer go by another store than that of its options, before Run.
+func (w *Writer) Follow(s Store) { w.o.Store = s }
 
 // Run works until ctx ends; what has been recorded by then is still written. It returns nil.
-func (k *Keeper) Run(ctx context.Context) error {
+func (w *Writer) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	all.Go(func() { k.makeAdmin(ctx) })
-	all.Go(func() { k.hashPlain(ctx) })
-	all.Go(func() { k.writeHistory(ctx) })
-	all.Go(func() { k.sweep(ctx) })
+	all.Go(func() { w.makeAdmin(ctx) })
+	all.Go(func() { w.hashPlain(ctx) })
+	all.Go(func() { w.writeHistory(ctx) })
+	all.Go(func() { w.sweep(ctx) })
 	all.Wait()
-	k.kube.Close()
+	w.kube.Close()
 	return nil
 }
 
@@ -123,7 +123,7 @@ type userStatus struct {
 
 // Create makes an active user without a password, and returns when the store knows the account, so that what is issued
 // for it is good at once. kube.Exists says whether the name was taken.
-func (k *Keeper) Create(ctx context.Context, u NewUser) (*account.Account, error) {
+func (w *Writer) Create(ctx context.Context, u NewUser) (*account.Account, error) {
 	o := user{
 		APIVersion: "iam.kubesphere.io/v1alpha2", Kind: "User", Metadata: meta{Name: u.Name},
 		Spec: userSpec{Email: u.Email, DisplayName: u.DisplayName, Groups: u.Groups}, Status: userStatus{State: account.Active},
@@ -131,8 +131,8 @@ func (k *Keeper) Create(ctx context.Context, u NewUser) (*account.Account, error
 	if u.Provider != "" {
 		o.Metadata.Labels = map[string]string{providerLabel: u.Provider, uidLabel: u.ProviderUID}
 	}
-	if err := k.kube.Create(ctx, users, o, nil); err != nil {
+	if err := w.kube.Create(ctx, userPath, o, nil); err != nil {
 		return nil, fmt.Errorf("cannot create user %q: %w", u.Name, err)
 	}
-	return k.hear(ctx, u.Name, func(*account.Account) bool { return true })
+	return w.hear(ctx, u.Name, func(*account.Account) bool { return true })
 }

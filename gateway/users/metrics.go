@@ -1,8 +1,8 @@
-package keeper
+package users
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// metrics of a Keeper.
+// metrics of a Writer.
 type metrics struct {
 	hashed, written, dropped, deleted prometheus.Counter
 }

@@ -1,4 +1,4 @@
-package keeper_test
+package users_test
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ import (
 	"github.com/posternhq/postern/gateway/account"
 )
 
-// cluster is as much of kube-apiserver as a keeper needs, and the store that follows it.
+// cluster is as much of kube-apiserver as a writer needs, and the store that follows it.
 type cluster struct {
 	*httptest.Server
 	mu      sync.Mutex

@@ -1,4 +1,4 @@
-package keeper_test
+package users_test
 
 import (
 	"context"
@@ -14,21 +14,21 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/posternhq/postern/gateway/account"
-	"github.com/posternhq/postern/gateway/keeper"
 	"github.com/posternhq/postern/gateway/kube"
 	"github.com/posternhq/postern/gateway/login"
+	"github.com/posternhq/postern/gateway/users"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// start runs a keeper of a cluster until the test ends, or until the function is called.
-func start(t *testing.T, c *cluster, change func(*keeper.Options)) (*keeper.Keeper, func()) {
+// start runs a writer of a cluster until the test ends, or until the function is called.
+func start(t *testing.T, c *cluster, change func(*users.Options)) (*users.Writer, func()) {
 	t.Helper()
-	o := keeper.Options{Config: c.config(), Store: c, Log: zerolog.New(zerolog.NewTestWriter(t))}
+	o := users.Options{Config: c.config(), Store: c, Log: zerolog.New(zerolog.NewTestWriter(t))}
 	if change != nil {
 		change(&o)
 	}
-	k, err := keeper.New(o)
+	k, err := users.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +63,8 @@ func TestFirstAdmin(t *testing.T) {
 	c := newCluster(t)
 	var mu sync.Mutex
 	var shown []string
-	admin := func(o *keeper.Options) {
-		o.Admin = keeper.Admin{Name: "root", Namespace: "ns", Secret: "s", Print: func(name, password string) {
+	admin := func(o *users.Options) {
+		o.Admin = users.Admin{Name: "root", Namespace: "ns", Secret: "s", Print: func(name, password string) {
 			mu.Lock()
 			defer mu.Unlock()
 			shown = append(shown, name, password)
@@ -88,8 +88,8 @@ func TestFirstAdminOfASecret(t *testing.T) {
 	c := newCluster(t)
 	c.objects["/api/v1/namespaces/ns/secrets/s"] = map[string]any{"data": map[string]any{"password": "bXkgcGFzc3dvcmQ="}}
 	close(c.read)
-	start(t, c, func(o *keeper.Options) {
-		o.Admin = keeper.Admin{Name: "root", Namespace: "ns", Secret: "s", Print: func(string, string) { t.Error("a given password was shown") }}
+	start(t, c, func(o *users.Options) {
+		o.Admin = users.Admin{Name: "root", Namespace: "ns", Secret: "s", Print: func(string, string) { t.Error("a given password was shown") }}
 	})
 	await(t, "the administrator", func() bool { return c.Account("root") != nil })
 	if !fits(c.Account("root").PasswordHash, "my password") {
@@ -102,8 +102,8 @@ func TestNoSecondAdmin(t *testing.T) {
 	c := newCluster(t)
 	c.put(prefix+"users/somebody", map[string]any{"spec": map[string]any{"password": "typed"}})
 	close(c.read)
-	k, stop := start(t, c, func(o *keeper.Options) {
-		o.Admin = keeper.Admin{Name: "root", Print: func(string, string) { t.Error("a password was shown") }}
+	k, stop := start(t, c, func(o *users.Options) {
+		o.Admin = users.Admin{Name: "root", Print: func(string, string) { t.Error("a password was shown") }}
 	})
 	k.Plain("somebody", "1", "typed") // something to wait for
 	await(t, "the password to be hashed", func() bool { return c.Account("somebody").Hashed() })
@@ -137,19 +137,19 @@ func TestPlainPasswords(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	for password, want := range map[string]error{"": keeper.ErrEmptyPassword, strings.Repeat("x", 73): keeper.ErrLongPassword} {
-		if _, err := keeper.Hash(t.Context(), password); err != want {
+	for password, want := range map[string]error{"": users.ErrEmptyPassword, strings.Repeat("x", 73): users.ErrLongPassword} {
+		if _, err := users.Hash(t.Context(), password); err != want {
 			t.Errorf("%d bytes: %v", len(password), err)
 		}
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	hash, err := keeper.Hash(t.Context(), strings.Repeat("x", 72))
+	hash, err := users.Hash(t.Context(), strings.Repeat("x", 72))
 	if err != nil || !fits(hash, strings.Repeat("x", 72)) {
 		t.Errorf("%q, %v", hash, err)
 	}
 	for range 100 { // it may go on when it need not wait
-		if _, err = keeper.Hash(ended, "x"); err != nil {
+		if _, err = users.Hash(ended, "x"); err != nil {
 			break
 		}
 	}
@@ -161,7 +161,7 @@ func TestHash(t *testing.T) {
 func TestCreate(t *testing.T) {
 	c := newCluster(t)
 	k, _ := start(t, c, nil)
-	u := keeper.NewUser{Name: "lena", Email: "l@x", DisplayName: "Lena", Groups: []string{"devs"}, Provider: "ldap", ProviderUID: "1001"}
+	u := users.NewUser{Name: "lena", Email: "l@x", DisplayName: "Lena", Groups: []string{"devs"}, Provider: "ldap", ProviderUID: "1001"}
 	a, err := k.Create(t.Context(), u)
 	if err != nil || a.Name != "lena" || a.State != "Active" {
 		t.Fatalf("%+v, %v", a, err)
@@ -204,7 +204,7 @@ func TestLoginHistory(t *testing.T) {
 	c.put(prefix+"loginrecords/ann-x1", map[string]any{"metadata": map[string]any{
 		"name": "ann-x1", "labels": map[string]any{"iam.kubesphere.io/user-ref": "ann"}, "creationTimestamp": "2020-01-01T00:00:00Z",
 	}})
-	k.SetHistory(keeper.History{Retention: time.Hour, Entries: 2})
+	k.SetHistory(users.History{Retention: time.Hour, Entries: 2})
 	if err := k.Sweep(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package keeper
+package users
 
 import (
 	"context"
@@ -26,24 +26,24 @@ const adminRole = "platform-admin"
 
 // makeAdmin makes the first administrator of a platform that has no user at all. It is never made again: whoever deletes
 // it has another user.
-func (k *Keeper) makeAdmin(ctx context.Context) {
-	if k.o.Admin.Name == "" {
+func (w *Writer) makeAdmin(ctx context.Context) {
+	if w.o.Admin.Name == "" {
 		return
 	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.o.Store.UsersRead():
+		case <-w.o.Store.UsersRead():
 		}
-		if k.o.Store.Users() > 0 {
+		if w.o.Store.Users() > 0 {
 			return
 		}
-		err := k.firstAdmin(ctx)
+		err := w.firstAdmin(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		k.o.Log.Warn().Err(err).Str("user", k.o.Admin.Name).Msg("cannot make the first administrator; trying again")
+		w.o.Log.Warn().Err(err).Str("user", w.o.Admin.Name).Msg("cannot make the first administrator; trying again")
 		select {
 		case <-ctx.Done():
 			return
@@ -53,9 +53,9 @@ func (k *Keeper) makeAdmin(ctx context.Context) {
 }
 
 // firstAdmin makes the role, its binding and last the user, so that what fails half-way is made whole by the next try.
-func (k *Keeper) firstAdmin(ctx context.Context) error {
-	name := k.o.Admin.Name
-	password, given, err := k.adminPassword(ctx)
+func (w *Writer) firstAdmin(ctx context.Context) error {
+	name := w.o.Admin.Name
+	password, given, err := w.adminPassword(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func (k *Keeper) firstAdmin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot use the password of the first administrator: %w", err)
 	}
-	if err := k.ensure(ctx, group+"globalroles", role(adminRole)); err != nil {
+	if err := w.ensure(ctx, group+"globalroles", role(adminRole)); err != nil {
 		return err
 	}
-	if err := k.ensure(ctx, group+"globalrolebindings", binding(name, adminRole)); err != nil {
+	if err := w.ensure(ctx, group+"globalrolebindings", binding(name, adminRole)); err != nil {
 		return err
 	}
-	err = k.kube.Create(ctx, users, user{
+	err = w.kube.Create(ctx, userPath, user{
 		APIVersion: "iam.kubesphere.io/v1alpha2", Kind: "User",
 		Metadata: meta{Name: name, Annotations: map[string]string{changedAt: time.Now().UTC().Format(time.RFC3339)}},
 		Spec:     userSpec{Password: hash}, Status: userStatus{State: account.Active},
@@ -80,21 +80,21 @@ func (k *Keeper) firstAdmin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.o.Log.Info().Str("user", name).Str("globalRole", adminRole).Bool("passwordFromSecret", given).Msg("the first administrator was made")
+	w.o.Log.Info().Str("user", name).Str("globalRole", adminRole).Bool("passwordFromSecret", given).Msg("the first administrator was made")
 	if !given {
-		k.o.Admin.Print(name, password)
+		w.o.Admin.Print(name, password)
 	}
 	return nil
 }
 
 // adminPassword is the password of the Secret, or a new one of 128 random bits.
-func (k *Keeper) adminPassword(ctx context.Context) (password string, given bool, err error) {
-	a := k.o.Admin
+func (w *Writer) adminPassword(ctx context.Context) (password string, given bool, err error) {
+	a := w.o.Admin
 	if a.Secret == "" {
 		return rand.Text(), false, nil
 	}
 	var secret struct{ Data map[string][]byte }
-	err = k.kube.Get(ctx, "/api/v1/namespaces/"+url.PathEscape(a.Namespace)+"/secrets/"+url.PathEscape(a.Secret), nil, &secret)
+	err = w.kube.Get(ctx, "/api/v1/namespaces/"+url.PathEscape(a.Namespace)+"/secrets/"+url.PathEscape(a.Secret), nil, &secret)
 	switch {
 	case kube.Missing(err):
 		return rand.Text(), false, nil
@@ -107,8 +107,8 @@ func (k *Keeper) adminPassword(ctx context.Context) (password string, given bool
 }
 
 // ensure creates an object that may be there already.
-func (k *Keeper) ensure(ctx context.Context, path string, object any) error {
-	if err := k.kube.Create(ctx, path, object, nil); err != nil && !kube.Exists(err) {
+func (w *Writer) ensure(ctx context.Context, path string, object any) error {
+	if err := w.kube.Create(ctx, path, object, nil); err != nil && !kube.Exists(err) {
 		return err
 	}
 	return nil

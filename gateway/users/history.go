@@ -1,4 +1,4 @@
-package keeper
+package users
 
 import (
 	"context"
@@ -44,32 +44,32 @@ func (h *history) init(keep History) {
 }
 
 // SetHistory changes what is kept.
-func (k *Keeper) SetHistory(h History) { k.history.keep.Store(&h) }
+func (w *Writer) SetHistory(h History) { w.history.keep.Store(&h) }
 
 // Record implements login.Recorder. Failures of users who do not exist are not recorded: they would let strangers write.
-func (k *Keeper) Record(r login.Record) {
-	if r.User == "" || k.o.Store.Account(r.User) == nil {
+func (w *Writer) Record(r login.Record) {
+	if r.User == "" || w.o.Store.Account(r.User) == nil {
 		return
 	}
 	select {
-	case k.history.queue <- r:
+	case w.history.queue <- r:
 	default:
-		k.metrics.dropped.Inc()
+		w.metrics.dropped.Inc()
 	}
 }
 
 // writeHistory writes in batches until ctx ends, and then the last one.
-func (k *Keeper) writeHistory(ctx context.Context) {
+func (w *Writer) writeHistory(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			k.flush(ctx)
+			w.flush(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 			defer cancel()
-			k.flush(last)
+			w.flush(last)
 			return
 		}
 	}
@@ -79,8 +79,8 @@ func (k *Keeper) writeHistory(ctx context.Context) {
 const lastFlush = 5 * time.Second
 
 // flush writes what is queued now.
-func (k *Keeper) flush(ctx context.Context) {
-	batch := k.batch()
+func (w *Writer) flush(ctx context.Context) {
+	batch := w.batch()
 	if len(batch) == 0 {
 		return
 	}
@@ -89,7 +89,7 @@ func (k *Keeper) flush(ctx context.Context) {
 	for range min(writers, len(batch)) {
 		all.Go(func() {
 			for r := range work {
-				k.write(ctx, r)
+				w.write(ctx, r)
 			}
 		})
 	}
@@ -101,11 +101,11 @@ func (k *Keeper) flush(ctx context.Context) {
 }
 
 // batch is what is queued, of each user's successes of one kind the last.
-func (k *Keeper) batch() (batch []login.Record) {
+func (w *Writer) batch() (batch []login.Record) {
 	type success struct{ user, kind, provider string }
 	last := map[success]int{}
-	for range len(k.history.queue) {
-		r := <-k.history.queue
+	for range len(w.history.queue) {
+		r := <-w.history.queue
 		if r.Success {
 			key := success{r.User, r.Kind, r.Provider}
 			if i, again := last[key]; again {
@@ -120,8 +120,8 @@ func (k *Keeper) batch() (batch []login.Record) {
 }
 
 // write writes one record, and a success into the user's status.
-func (k *Keeper) write(ctx context.Context, r login.Record) {
-	err := k.kube.Create(ctx, records, map[string]any{
+func (w *Writer) write(ctx context.Context, r login.Record) {
+	err := w.kube.Create(ctx, records, map[string]any{
 		"apiVersion": "iam.kubesphere.io/v1alpha2", "kind": "LoginRecord",
 		"metadata": meta{Name: recordName(r.User, r.Time), Labels: map[string]string{userLabel: r.User}},
 		"spec": map[string]any{
@@ -130,14 +130,14 @@ func (k *Keeper) write(ctx context.Context, r login.Record) {
 	}, nil)
 	if err == nil && r.Success {
 		patch := map[string]any{"status": userStatus{LastLoginTime: r.Time.UTC().Format(time.RFC3339)}}
-		err = k.kube.Patch(ctx, users+"/"+url.PathEscape(r.User), kube.MergePatch, nil, patch, nil)
+		err = w.kube.Patch(ctx, userPath+"/"+url.PathEscape(r.User), kube.MergePatch, nil, patch, nil)
 	}
 	if err != nil {
-		k.metrics.dropped.Inc()
-		k.o.Log.Warn().Err(err).Str("user", r.User).Msg("cannot write a login record")
+		w.metrics.dropped.Inc()
+		w.o.Log.Warn().Err(err).Str("user", r.User).Msg("cannot write a login record")
 		return
 	}
-	k.metrics.written.Inc()
+	w.metrics.written.Inc()
 }
 
 // recordName sorts the records of one user together, the newest first, so that a sweep needs to remember none.
