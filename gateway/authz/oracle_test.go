@@ -143,7 +143,8 @@ func verbRoles(namespaces ...string) []*authz.Role {
 
 func bindingsOf(t *rapid.T, kind, roleKind string, place func(b *authz.Binding)) []*authz.Binding {
 	subject := rapid.SampledFrom([]authz.Subject{user("u1"), user("u2"), group("g1"), user("g1"), {Kind: "ServiceAccount", Name: "u1"}})
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) *authz.Binding {
+	// A name is one binding's alone.
+	return rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) *authz.Binding {
 		b := &authz.Binding{
 			Name: rapid.StringN(1, 3, -1).Draw(t, "name"), RoleKind: roleKind,
 			Role:     rapid.SampledFrom([]string{"get", "list", "delete", "gone"}).Draw(t, "role"),
@@ -151,7 +152,7 @@ func bindingsOf(t *rapid.T, kind, roleKind string, place func(b *authz.Binding))
 		}
 		place(b)
 		return b
-	}), 0, 4).Draw(t, kind)
+	}), 0, 4, func(b *authz.Binding) string { return b.Name }).Draw(t, kind)
 }
 
 // objectsOf is a small platform of roles that allow one verb each.
