@@ -115,10 +115,14 @@ func (m *Module) Native(r Request) Answer {
 // Wasm asks the module in the runtime.
 func (m *Module) Wasm(r Request) Answer { return r.ask(m.generation.Serve) }
 
-// Ask asks both and fails the test unless they answer alike, byte for byte.
+// Ask asks both and fails the test unless they answer alike, byte for byte. What only reads is asked up to three times:
+// answers have the time in them, and a second may turn between the two.
 func (m *Module) Ask(t testing.TB, r Request) Answer {
 	t.Helper()
 	native, wasm := m.Native(r), m.Wasm(r)
+	for again := 2; native != wasm && again > 0 && r.Body == "" && (r.Method == "" || r.Method == fasthttp.MethodGet); again-- {
+		native, wasm = m.Native(r), m.Wasm(r)
+	}
 	if native != wasm {
 		t.Errorf("%s %s: native and wasm differ\nnative: %+v\nwasm:   %+v", r.Method, r.URI, native, wasm)
 	}
