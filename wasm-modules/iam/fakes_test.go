@@ -16,6 +16,7 @@ import (
 
 // world is a cluster of the tests' own with what the gateway adds to it: rights, passwords, sessions.
 type world struct {
+	logins  int // of a user, each noted just before the user is written
 	mu      sync.Mutex
 	version int
 	objects map[string][]object // by resource, oldest first
@@ -112,6 +113,12 @@ func (k kubeService) Do(_ context.Context, call *service.Call) service.Result {
 		var o object
 		_ = json.Unmarshal(call.Payload(), &o)
 		old := w.objects[resource][i]
+		if resource == "users" && w.logins > 0 { // the gateway is faster
+			w.logins--
+			w.version++
+			old.set(fmt.Sprint(w.version), "metadata", "resourceVersion")
+			old.set("2026-01-01T00:00:07Z", "status", "lastLoginTime")
+		}
 		if o.text("metadata", "resourceVersion") != old.text("metadata", "resourceVersion") {
 			return service.Result{Code: hostabi.Conflict, Status: 409, Err: "the object has been modified"}
 		}

@@ -54,6 +54,10 @@ func passwords(t *testing.T, b *bench) {
 	says(t, b.log[len(b.log)-1], "Retry-After: 7")
 	b.ask(t, "otto", "PUT /users/otto/password", `{"currentPassword":"otto-secret","password":"x"}`, 200)
 	equal(t, "his own", b.world.object(users, "", "otto").text("spec", "password"), hashed("x"))
+	b.world.logins = 2
+	b.ask(t, "otto", "PUT /users/otto/password", `{"currentPassword":"x","password":"y"}`, 200)
+	otto := b.world.object(users, "", "otto")
+	equal(t, "beside a login", otto.text("spec", "password")+otto.text("status", "lastLoginTime"), hashed("y")+"2026-01-01T00:00:07Z")
 	b.ask(t, "bob", "PUT /users/admin/password", `{"password":"x"}`, 403)
 	b.ask(t, "ursula", "PUT /users/bob/password", `{"password":"x"}`, 200)
 
